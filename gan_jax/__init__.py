@@ -1,0 +1,1 @@
+"""GANs as pure jitted update functions."""

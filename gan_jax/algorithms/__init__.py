@@ -1,0 +1,1 @@
+"""What is learned: pure init, update and sample functions."""

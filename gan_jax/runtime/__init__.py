@@ -1,0 +1,1 @@
+"""Thin wrappers of what touches the machine: devices, files, processes."""
