@@ -1,0 +1,271 @@
+"""Generative adversarial networks: one update as a pure function of (state, batch)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.algorithms.algorithm import Batch, Metrics
+from gan_jax.algorithms.ema import update_average
+from gan_jax.axis import mean_over
+from gan_jax.errors import InputError
+from gan_jax.objectives.losses import Loss
+from gan_jax.objectives.penalties import Penalty
+from gan_jax.rng import key_for, keys_for, normal, substream
+from gan_jax.train_state import NetState, PyTree, TrainState
+
+Array = jax.Array
+Augment = Callable[[Array, Array], Array]
+
+
+class GAN(NamedTuple):
+    """A GAN as pure functions: the fields of `Algorithm`, and the two half-steps of `update`.
+
+    Attributes:
+      init: `(key) -> TrainState`.
+      update: `(state, batch) -> (state, metrics)`: `d_steps` discriminator updates, then one
+        generator update, each with fresh noise and, where it reads reals, fresh reals.
+      sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
+      minibatches: minibatches of reals that one update takes.
+      update_discriminator: `(state, images, z, *, labels=None, keys) -> (state, metrics)`.
+      update_generator: the same; counts `state.step` and moves the average. `images` may be None
+        unless the loss is relativistic.
+    """
+
+    init: Callable[[Array], TrainState]
+    update: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    sample: Callable[..., Array]
+    minibatches: int
+    update_discriminator: Callable[..., tuple[TrainState, Metrics]]
+    update_generator: Callable[..., tuple[TrainState, Metrics]]
+
+
+def gan(
+    *,
+    generator: Any,
+    discriminator: Any,
+    generator_optimizer: optax.GradientTransformation,
+    discriminator_optimizer: optax.GradientTransformation,
+    loss: Loss,
+    image_shape: Sequence[int],
+    latent_dim: int,
+    penalties: Sequence[tuple[Penalty, float]] = (),
+    augment: Augment | None = None,
+    num_classes: int | None = None,
+    d_steps: int = 1,
+    ema: optax.ScalarOrSchedule = 0.999,
+    axis_name: str | None = None,
+) -> GAN:
+    """Builds the pure functions of a GAN.
+
+    The discriminator minimizes `mean(loss.discriminator) + sum_i weight_i * mean(penalty_i)`, the
+    generator `mean(loss.generator)`.
+
+    Each network's variables (batch statistics, spectral-norm vectors) move in its own phase only:
+    every other pass throws its updates away. The discriminator's real and fake pass start from the
+    same variables, which become the mean of what the two passes make of them.
+
+    Args:
+      generator: Flax module, `apply(variables, z, labels=None, *, train, keys=None)` to images
+        (B, H, W, C) in [-1, 1].
+      discriminator: Flax module, `apply(variables, images, labels=None, *, train, keys=None)` to
+        an object with `logits` (B,).
+      generator_optimizer: an optax transformation, its learning rate inside.
+      discriminator_optimizer: the same.
+      loss: one of `gan_jax.losses.LOSSES`.
+      image_shape: (H, W, C).
+      latent_dim: the length of z, which is standard normal.
+      penalties: pairs (penalty, weight); see `gan_jax.penalties`.
+      augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
+        sees.
+      num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
+        in its row, so that relativistic pairs stay within a class.
+      d_steps: discriminator updates for each generator update.
+      ema: decay of the averaged generator for one update, or a function from `state.step` to it.
+      axis_name: the mapped axis to average over under `pmap` or `vmap`; None under plain `jit`.
+
+    Returns:
+      A `GAN`.
+    """
+    if d_steps < 1:
+        raise InputError(f"d_steps is {d_steps}; the discriminator needs at least 1 step an update")
+
+    def init(key: Array) -> TrainState:
+        keys = key_for(key, "init")[None]
+        labels = None if num_classes is None else jnp.zeros((1,), jnp.int32)
+        z, images = jnp.zeros((1, latent_dim)), jnp.zeros((1, *image_shape))
+        generator_state = _init_net(generator, generator_optimizer, "generator", keys, z, labels)
+        discriminator_state = _init_net(
+            discriminator, discriminator_optimizer, "discriminator", keys, images, labels
+        )
+        if penalties and "batch_stats" in discriminator_state.variables:
+            raise InputError(
+                "gradient penalties need per-example gradients, which a discriminator with "
+                "BatchNorm does not have: use another normalization or drop the penalties"
+            )
+        return TrainState(
+            step=jnp.zeros((), jnp.int32),
+            key=key,
+            generator=generator_state,
+            discriminator=discriminator_state,
+            # A copy: the average must not share buffers with weights that are donated.
+            ema=jax.tree.map(jnp.copy, generator_state.weights),
+            controls={},
+        )
+
+    def generate(
+        params: PyTree, state: TrainState, z: Array, labels: Array | None, keys: Array
+    ) -> tuple[Array, PyTree]:
+        variables = state.generator.variables
+        return _forward(generator, params, variables, z, labels, substream(keys, "generator"))
+
+    def discriminate(
+        params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array
+    ) -> tuple[Array, PyTree]:
+        if augment is not None:
+            images = augment(images, substream(keys, "augment"))
+        variables = state.discriminator.variables
+        keys = substream(keys, "discriminator")
+        outputs, variables = _forward(discriminator, params, variables, images, labels, keys)
+        return outputs.logits, variables
+
+    def update_discriminator(
+        state: TrainState, images: Array, z: Array, *, labels: Array | None = None, keys: Array
+    ) -> tuple[TrainState, Metrics]:
+        fakes, _ = generate(state.generator.params, state, z, labels, keys)
+        real_keys, fake_keys = substream(keys, "real"), substream(keys, "fake")
+
+        def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real, after_real = discriminate(params, state, images, labels, real_keys)
+            fake, after_fake = discriminate(params, state, fakes, labels, fake_keys)
+            total = loss.discriminator(real, fake).mean()
+            metrics = {
+                "discriminator_loss": total,
+                "real_logits": real.mean(),
+                "fake_logits": fake.mean(),
+            }
+            for penalty, weight in penalties:
+                values = penalty(
+                    lambda images: discriminate(params, state, images, labels, real_keys)[0],
+                    images,
+                    fakes,
+                    substream(keys, penalty.__name__),
+                )
+                metrics[penalty.__name__] = values.mean()
+                total = total + weight * values.mean()
+            variables = jax.tree.map(lambda a, b: (a + b) / 2, after_real, after_fake)
+            return total, (variables, metrics)
+
+        grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.discriminator.params)
+        grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
+        net = _descend(state.discriminator, discriminator_optimizer, grads, variables)
+        return state.replace(discriminator=net), metrics
+
+    def update_generator(
+        state: TrainState,
+        images: Array | None,
+        z: Array,
+        *,
+        labels: Array | None = None,
+        keys: Array,
+    ) -> tuple[TrainState, Metrics]:
+        critic = state.discriminator.params
+
+        def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real, fake_keys = None, substream(keys, "fake")
+            if loss.relativistic:
+                real, _ = discriminate(critic, state, images, labels, substream(keys, "real"))
+            fakes, variables = generate(params, state, z, labels, keys)
+            fake, _ = discriminate(critic, state, fakes, labels, fake_keys)
+            total = loss.generator(fake, real).mean()
+            return total, (variables, {"generator_loss": total})
+
+        grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.generator.params)
+        grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
+        net = _descend(state.generator, generator_optimizer, grads, variables)
+        decay = ema(state.step) if callable(ema) else ema
+        average = update_average(state.ema, net.weights, decay)
+        return state.replace(step=state.step + 1, generator=net, ema=average), metrics
+
+    def update(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        def phase(name: str, minibatch: int) -> tuple[Array, Array, dict[str, Any]]:
+            keys = keys_for(key_for(state.key, name, state.step), batch["index"][minibatch])
+            labels = None if num_classes is None else batch["label"][minibatch]
+            z = normal(substream(keys, "z"), (latent_dim,))
+            return batch["image"][minibatch], z, {"labels": labels, "keys": keys}
+
+        metrics: Metrics = {}
+        for minibatch in range(d_steps):
+            images, z, rest = phase("discriminator", minibatch)
+            state, metrics = update_discriminator(state, images, z, **rest)
+        images, z, rest = phase("generator", minibatches - 1)
+        state, generator_metrics = update_generator(state, images, z, **rest)
+        return state, metrics | generator_metrics
+
+    def sample(
+        weights: PyTree,
+        key: Array,
+        num_samples: int,
+        labels: Array | None = None,
+        *,
+        offset: Array | int = 0,
+    ) -> Array:
+        """Images `offset` to `offset + num_samples` of the endless sequence that `key` names.
+
+        `labels` (num_samples,) are needed by a conditional GAN only; by default the classes take
+        turns.
+        """
+        indices = offset + jnp.arange(num_samples)
+        keys = keys_for(key, indices)
+        if num_classes is not None and labels is None:
+            labels = indices % num_classes
+        z = normal(substream(keys, "z"), (latent_dim,))
+        keys = substream(keys, "generator")
+        return generator.apply(weights, z, labels, train=False, keys=keys)
+
+    minibatches = d_steps + int(loss.relativistic)
+    return GAN(init, update, sample, minibatches, update_discriminator, update_generator)
+
+
+def _init_net(
+    network: Any,
+    optimizer: optax.GradientTransformation,
+    name: str,
+    keys: Array,
+    inputs: Array,
+    labels: Array | None,
+) -> NetState:
+    keys = substream(keys, name)
+    variables = dict(network.init(keys[0], inputs, labels, train=False, keys=keys))
+    params = variables.pop("params")
+    return NetState(params=params, variables=variables, opt_state=optimizer.init(params))
+
+
+def _forward(
+    network: Any,
+    params: PyTree,
+    variables: PyTree,
+    inputs: Array,
+    labels: Array | None,
+    keys: Array,
+) -> tuple[Any, PyTree]:
+    """A training pass: the outputs, and what the pass makes of the variables."""
+    outputs, updates = network.apply(
+        {"params": params, **variables},
+        inputs,
+        labels,
+        train=True,
+        keys=keys,
+        mutable=list(variables),
+    )
+    return outputs, {**variables, **updates}
+
+
+def _descend(
+    net: NetState, optimizer: optax.GradientTransformation, grads: PyTree, variables: PyTree
+) -> NetState:
+    updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
+    params = optax.apply_updates(net.params, updates)
+    return NetState(params=params, variables=variables, opt_state=opt_state)

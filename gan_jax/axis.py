@@ -1,0 +1,16 @@
+"""The one place where devices talk to each other."""
+
+from typing import TypeVar
+
+import jax
+
+Tree = TypeVar("Tree")
+
+
+def mean_over(tree: Tree, axis_name: str | None) -> Tree:
+    """Averages every array of `tree` over a mapped axis; the identity for `axis_name=None`.
+
+    Gradients, metrics and mutable statistics pass through here once, after `jax.grad`. A loss is
+    never averaged inside `grad`: the transpose of the average would scale its gradient.
+    """
+    return tree if axis_name is None else jax.lax.pmean(tree, axis_name)

@@ -1,0 +1,84 @@
+"""Multi-layer perceptrons: the networks of Goodfellow et al. 2014, for images and for points.
+
+With `num_classes` they are the conditional networks of Mirza & Osindero 2014, "Conditional
+generative adversarial nets": the one-hot label is concatenated to the input.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.models.activations import Activation, leaky_relu
+from gan_jax.models.outputs import Outputs
+
+Array = jax.Array
+
+
+class MLPGenerator(nn.Module):
+    """Latents (B, Z) to images (B, *image_shape).
+
+    Attributes:
+      image_shape: (H, W, C).
+      widths: of the hidden layers, in order.
+      activation: of the hidden layers.
+      output: of the last layer; `tanh` keeps images in [-1, 1].
+      num_classes: for a conditional generator.
+    """
+
+    image_shape: Sequence[int]
+    widths: Sequence[int] = (128, 256, 512)
+    activation: Activation = leaky_relu
+    output: Activation = jnp.tanh
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Array:
+        """Returns images (B, H, W, C); `labels` (B,) int32 where there are classes."""
+        del train, keys
+        x = _with_label(z, labels, self.num_classes)
+        x = _hidden(x, self.widths, self.activation)
+        x = self.output(nn.Dense(math.prod(self.image_shape))(x))
+        return x.reshape(-1, *self.image_shape)
+
+
+class MLPDiscriminator(nn.Module):
+    """Images (B, H, W, C) to `Outputs`.
+
+    Attributes:
+      widths: of the hidden layers, in order.
+      activation: of the hidden layers.
+      num_classes: for a conditional discriminator.
+    """
+
+    widths: Sequence[int] = (512, 256, 128)
+    activation: Activation = leaky_relu
+    num_classes: int | None = None
+
+    @nn.compact
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Outputs:
+        """Returns `Outputs`; `labels` (B,) int32 where there are classes."""
+        del train, keys
+        x = images.reshape(images.shape[0], -1)
+        x = _with_label(x, labels, self.num_classes)
+        x = _hidden(x, self.widths, self.activation)
+        return Outputs(logits=nn.Dense(1)(x)[:, 0], features=x)
+
+
+def _with_label(x: Array, labels: Array | None, num_classes: int | None) -> Array:
+    if num_classes is None:
+        return x
+    return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)
+
+
+def _hidden(x: Array, widths: Sequence[int], activation: Activation) -> Array:
+    for width in widths:
+        x = activation(nn.Dense(width)(x))
+    return x

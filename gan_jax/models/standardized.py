@@ -1,0 +1,62 @@
+"""Training in standardized units, as wrappers of the networks.
+
+`batch` and `sample` stay in [-1, 1]; only what the wrapped networks see has mean 0 and deviation 1
+in each channel.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+Array = jax.Array
+
+
+class StandardizedGenerator(nn.Module):
+    """Maps the wrapped generator's images back: `generator(z) * std + mean`.
+
+    The wrapped generator ends linearly. Outside training the images are clipped to [-1, 1]; in
+    training they are not, or pixels beyond the range would have no gradient.
+
+    Attributes:
+      generator: the wrapped network.
+      mean: one value a channel, of the train split in [-1, 1].
+      std: likewise.
+    """
+
+    generator: nn.Module
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    @nn.compact
+    def __call__(
+        self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Array:
+        """Returns images (B, H, W, C) in the units of the data."""
+        images = self.generator(z, labels, train=train, keys=keys)
+        images = images * jnp.asarray(self.std) + jnp.asarray(self.mean)
+        return images if train else jnp.clip(images, -1, 1)
+
+
+class StandardizedDiscriminator(nn.Module):
+    """Shows the wrapped discriminator `(images - mean) / std`.
+
+    Attributes:
+      discriminator: the wrapped network.
+      mean: one value a channel, of the train split in [-1, 1].
+      std: likewise.
+    """
+
+    discriminator: nn.Module
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    @nn.compact
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Any:
+        """Returns what the wrapped discriminator returns."""
+        images = (images - jnp.asarray(self.mean)) / jnp.asarray(self.std)
+        return self.discriminator(images, labels, train=train, keys=keys)

@@ -1,0 +1,359 @@
+"""Checkpoints that verify when they are read, or the one before is taken.
+
+A checkpoint is an Orbax composite of two items:
+
+    checkpoints/<step>/state       the arrays, as a nested dict named after the tree's own paths
+    checkpoints/<step>/metadata    JSON: the caller's dict, and shape, dtype, crc32 of each array
+
+Orbax restores a flipped bit without a word, hence the checksums. Only host NumPy goes in and comes
+out, so a checkpoint knows no topology: one from 8 devices or 2 processes restores on 1.
+"""
+
+import json
+import logging
+import zlib
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+from flax import traverse_util
+from jax.experimental import multihost_utils
+
+from gan_jax.errors import InputError
+
+PyTree = Any
+Arrays = dict[str, np.ndarray]  # by tree path: "generator/params/Dense_0/kernel"
+
+
+class NonFiniteState(FloatingPointError):  # noqa: N818 - it names what the state is
+    """A leaf of the state is not finite, so the state was not saved. `leaf` is its path."""
+
+    def __init__(self, step: int, leaf: str):
+        super().__init__(f"the state of step {step} is not finite (first in {leaf}): not saved")
+        self.step = step
+        self.leaf = leaf
+
+
+class Restored(NamedTuple):
+    """What a checkpoint held.
+
+    Attributes:
+      state: the tree asked for, its leaves host NumPy arrays (a PRNG key is a typed key again).
+      metadata: the dict that was given to `save`.
+      notes: a line for each newer checkpoint that was damaged, for the user to read.
+      step: the step it was saved at.
+    """
+
+    state: PyTree
+    metadata: dict[str, Any]
+    notes: list[str]
+    step: int
+
+
+class Checkpoints:
+    """The checkpoints of one run: saved in the background, the latest ones kept.
+
+    For the one process group that trains: unfinished saves of a killed run are cleared away at the
+    start. Readers (`restore_weights`) touch nothing. Where there are several processes, every one
+    makes every call; process 0 writes.
+
+    Args:
+      folder: where the steps' folders are; made if need be. Any path that etils.epath knows.
+      keep: how many of the latest checkpoints to keep.
+    """
+
+    def __init__(self, folder: epath.PathLike, *, keep: int = 2):
+        _quieten_orbax()
+        self._folder = _absolute(folder)
+        policies = ocp.checkpoint_managers  # the best N join the latest N here
+        self._manager = ocp.CheckpointManager(
+            self._folder,
+            options=ocp.CheckpointManagerOptions(
+                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep)]),
+                cleanup_tmp_directories=True,
+            ),
+        )
+
+    def save(self, step: int, state: PyTree, metadata: Mapping[str, Any]) -> None:
+        """Starts to save; returns once the state is copied, so its buffers may be donated.
+
+        Args:
+          step: newer than every step there is.
+          state: any tree of arrays, equal on all processes; typed PRNG keys are arrays too.
+          metadata: goes into the JSON item.
+
+        Raises:
+          NonFiniteState: a leaf holds NaN or infinity; nothing is written.
+        """
+        arrays = _to_host(state)
+        for path, array in arrays.items():
+            if jnp.issubdtype(array.dtype, jnp.inexact) and not np.isfinite(array).all():
+                raise NonFiniteState(step, path)
+        # Orbax refuses arrays without elements; their shape in the record is all there is to them.
+        tree = traverse_util.unflatten_dict({k: v for k, v in arrays.items() if v.size}, sep="/")
+        saved = self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.PyTreeSave(tree),
+                metadata=ocp.args.JsonSave(_record(arrays, metadata)),
+            ),
+        )
+        if not saved:  # Orbax says no more than this
+            raise RuntimeError(f"step {step} is not newer than the checkpoints {self.steps()}")
+
+    def restore_latest(self, like: PyTree) -> Restored | None:
+        """Restores the newest checkpoint that verifies; None where there is no checkpoint.
+
+        Newer ones that are damaged are renamed to `<step>.damaged`: they would be in the way of
+        the saves to come.
+
+        Args:
+          like: a tree of arrays or `jax.ShapeDtypeStruct`s; what is saved must match it.
+
+        Raises:
+          InputError: every checkpoint is damaged, or the newest sound one does not match `like`.
+        """
+        self.wait()
+        if not self.steps():
+            return None
+        restored, damaged = _newest_sound(self._folder, self.steps(), like, agree=_all_processes)
+        if damaged:
+            self._put_aside(damaged)
+        return restored
+
+    def _put_aside(self, damaged: list[int]) -> None:
+        if jax.process_index() == 0:
+            for step in damaged:
+                aside = self._folder / f"{step}.damaged"
+                if aside.exists():
+                    aside.rmtree()
+                (self._folder / str(step)).rename(aside)
+        _all_processes(True)  # the others wait here until the folders are moved
+        self._manager.reload()
+
+    def metadata(self, step: int | None = None) -> dict[str, Any] | None:
+        """Returns the metadata of `step`, or of the newest step where it can be read."""
+        for candidate in [step] if step is not None else reversed(self.steps()):
+            try:
+                return _read_record(self._folder / str(candidate))["metadata"]
+            except _Damaged:
+                continue
+        return None
+
+    def steps(self) -> list[int]:
+        """Returns the steps saved, oldest first, the one that is being written included."""
+        return sorted(self._manager.all_steps())
+
+    def wait(self) -> None:
+        """Waits until the last save is on disk; raises what went wrong with it."""
+        self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits and stops the background threads."""
+        self._manager.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def restore_weights(
+    folder: epath.PathLike, like: PyTree | None = None, *, step: int | None = None
+) -> Restored:
+    """Reads the averaged generator, the `ema` part of a state, and nothing else.
+
+    Args:
+      folder: the folder of the checkpoints, which is only read: training may be going on.
+      like: the tree that `ema` must match; None gives nested dicts, as saved.
+      step: which step; the newest that verifies by default.
+
+    Raises:
+      InputError: there is no such checkpoint, it is damaged, or it does not match `like`.
+    """
+    _quieten_orbax()
+    folder = _absolute(folder)
+    steps = sorted(ocp.utils.checkpoint_steps(folder))
+    if not steps:
+        raise InputError(f"{folder} holds no checkpoint: train first, or name another --workdir")
+    if step is not None and step not in steps:
+        raise InputError(f"{folder} holds no checkpoint of step {step}; there are {steps}")
+    return _newest_sound(folder, steps if step is None else [step], like, part="ema/")[0]
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+class _Damaged(Exception):  # noqa: N818
+    """A checkpoint cannot be read, or does not verify; the message is a few words."""
+
+
+def _newest_sound(
+    folder: epath.Path,
+    steps: list[int],
+    like: PyTree | None,
+    *,
+    part: str = "",
+    agree: Callable[[bool], bool] = bool,
+) -> tuple[Restored, list[int]]:
+    """Walks `steps` downward; returns what the first sound one holds, and the damaged steps."""
+    damaged: dict[int, str] = {}
+    for step in reversed(steps):
+        try:
+            record = _read_record(folder / str(step))
+            arrays = _read_arrays(folder / str(step), record, part)
+        except _Damaged as fault:
+            damaged[step] = str(fault)
+        # One process may fail to read what another can: all of them take the same step.
+        if not agree(step not in damaged):
+            damaged.setdefault(step, "another process cannot read it")
+            continue
+        notes = [
+            f"checkpoint {bad} is damaged ({why}); going on from {step}"
+            for bad, why in damaged.items()
+        ]
+        state = _like(arrays, like, part, folder / str(step))
+        return Restored(state, record["metadata"], notes, step), list(damaged)
+    faults = ", ".join(f"{step} ({why})" for step, why in damaged.items())
+    raise InputError(
+        f"no checkpoint in {folder} can be read: {faults}. "
+        "Put back a copy of one, or delete the folder to start anew"
+    )
+
+
+def _read_record(folder: epath.Path) -> dict[str, Any]:
+    """Reads the JSON item; raises _Damaged."""
+    try:
+        record = ocp.JsonCheckpointHandler().restore(folder / "metadata")
+        crc = record.pop("crc32")
+    except Exception as error:
+        raise _Damaged(f"metadata: {type(error).__name__}") from error
+    if crc != _crc_json(record):
+        raise _Damaged("metadata: checksum")
+    return record
+
+
+def _read_arrays(folder: epath.Path, record: dict[str, Any], part: str) -> Arrays:
+    """Reads the arrays whose path begins with `part`, and checks each; raises _Damaged."""
+    facts = {path: fact for path, fact in record["arrays"].items() if path.startswith(part)}
+    arrays = {p: np.zeros(f["shape"], jnp.dtype(f["dtype"])) for p, f in facts.items()}
+    wanted = traverse_util.unflatten_dict({p: v for p, v in arrays.items() if v.size}, sep="/")
+    restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
+    try:
+        # A handler of its own, not the manager's: no barriers, and it reads a part of a tree.
+        tree = ocp.PyTreeCheckpointHandler().restore(
+            folder / "state",
+            args=ocp.args.PyTreeRestore(wanted, restore_args=restore_args, partial_restore=True),
+        )
+    except (
+        Exception
+    ) as error:  # whatever TensorStore, Orbax or the file system make of broken bytes
+        raise _Damaged(f"state: {type(error).__name__}") from error
+    arrays |= {p: np.asarray(v) for p, v in traverse_util.flatten_dict(tree, sep="/").items()}
+    for path, array in arrays.items():
+        if _facts(array) != facts[path]:
+            raise _Damaged(f"{path}: checksum")
+    return arrays
+
+
+def _like(arrays: Arrays, like: PyTree | None, part: str, where: epath.Path) -> PyTree:
+    """Arranges arrays as the tree `like`; raises InputError where they do not match it."""
+    arrays = {path.removeprefix(part): array for path, array in arrays.items()}
+    if like is None:
+        return traverse_util.unflatten_dict(arrays, sep="/")
+    wanted = {_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(like)}
+    for path in sorted(wanted.keys() ^ arrays.keys()):
+        who = "the checkpoint" if path in arrays else "this config"
+        raise InputError(f"{where} is of another network or optimizer: only {who} has {path}")
+    leaves = [_leaf(arrays[path], leaf, path, where) for path, leaf in wanted.items()]
+    return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+
+def _leaf(array: np.ndarray, like: Any, path: str, where: epath.Path) -> Any:
+    """Returns one leaf, a typed key where `like` is one; raises InputError on another shape."""
+    shape: tuple[int, ...] = jnp.shape(like)
+    dtype: Any = jax.dtypes.result_type(like)
+    if jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        expected = jax.eval_shape(jax.random.key_data, jax.ShapeDtypeStruct(shape, dtype))
+    else:
+        expected = jax.ShapeDtypeStruct(shape, dtype)
+    if (array.shape, array.dtype) != (expected.shape, expected.dtype):
+        raise InputError(
+            f"{where} is of another network or optimizer: {path} is {array.dtype}{array.shape} "
+            f"there, {expected.dtype}{expected.shape} in this config"
+        )
+    if expected.dtype == dtype:
+        return array
+    return jax.random.wrap_key_data(jnp.asarray(array), dtype=dtype)
+
+
+# ---- naming and checking -------------------------------------------------------------------------
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def _to_host(state: PyTree) -> Arrays:
+    """Fetches a tree in one transfer. Returns its leaves by path, keys as their raw data."""
+    leaves = {
+        _name(path): jax.random.key_data(leaf) if _is_key(leaf) else leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+    return {path: np.asarray(leaf) for path, leaf in jax.device_get(leaves).items()}
+
+
+def _is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _facts(array: np.ndarray) -> dict[str, Any]:
+    crc = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data)  # .data knows no bfloat16
+    return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": crc}
+
+
+def _record(arrays: Arrays, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the JSON item: the caller's metadata, facts of each array, and its own checksum."""
+    record = {"metadata": metadata, "arrays": {p: _facts(array) for p, array in arrays.items()}}
+    record = json.loads(json.dumps(record))  # as a reader gets it: tuples are lists, keys strings
+    return record | {"crc32": _crc_json(record)}
+
+
+def _crc_json(record: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
+
+
+# ---- the machine ---------------------------------------------------------------------------------
+
+
+def _absolute(folder: epath.PathLike) -> epath.Path:
+    """TensorStore wants absolute paths; a URL is one already, and `absolute` would break it."""
+    path = epath.Path(folder)
+    return path if "://" in str(path) else path.absolute()
+
+
+def _all_processes(ok: bool) -> bool:
+    """Returns whether `ok` holds on every process; a barrier too."""
+    if jax.process_count() == 1:
+        return ok
+    return bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
+
+
+def _quieten_orbax() -> None:
+    """Keeps what Orbax reports on its way off the console; its errors still show."""
+    logging.getLogger("absl").addFilter(_below_error_of_orbax)
+
+
+def _below_error_of_orbax(entry: logging.LogRecord) -> bool:
+    return entry.levelno >= logging.ERROR or "orbax" not in entry.pathname
