@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gan_jax.algorithms.algorithm import Batch, Metrics
+from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
 from gan_jax.algorithms.ema import update_average
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
@@ -40,6 +40,11 @@ class GAN(NamedTuple):
     minibatches: int
     update_discriminator: Callable[..., tuple[TrainState, Metrics]]
     update_generator: Callable[..., tuple[TrainState, Metrics]]
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The functions that the training loop knows."""
+        return Algorithm(self.init, self.update, self.sample, self.minibatches)
 
 
 def gan(
@@ -165,20 +170,19 @@ def gan(
 
     def update_generator(
         state: TrainState,
-        images: Array | None,
+        images: Any,
         z: Array,
         *,
         labels: Array | None = None,
         keys: Array,
     ) -> tuple[TrainState, Metrics]:
-        critic = state.discriminator.params
+        critic, real = state.discriminator.params, None
+        if loss.relativistic:
+            real, _ = discriminate(critic, state, images, labels, substream(keys, "real"))
 
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real, fake_keys = None, substream(keys, "fake")
-            if loss.relativistic:
-                real, _ = discriminate(critic, state, images, labels, substream(keys, "real"))
             fakes, variables = generate(params, state, z, labels, keys)
-            fake, _ = discriminate(critic, state, fakes, labels, fake_keys)
+            fake, _ = discriminate(critic, state, fakes, labels, substream(keys, "fake"))
             total = loss.generator(fake, real).mean()
             return total, (variables, {"generator_loss": total})
 

@@ -88,7 +88,7 @@ def decode(resident: Mapping[str, Array], feed: Mapping[str, Array]) -> dict[str
 
 
 def to_unit_range(images: Array) -> Array:
-    """Maps uint8 images to float32 in [-1, 1] (0 to -1, 255 to 1); float images stay as they are."""
+    """Maps uint8 images to float32 in [-1, 1] (0 to -1, 255 to 1); float images stay."""
     if images.dtype != jnp.uint8:
         return images
     return images.astype(jnp.float32) / 127.5 - 1.0

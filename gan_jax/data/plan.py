@@ -11,11 +11,23 @@ from functools import lru_cache
 import numpy as np
 
 
-def _permutation(seed: int, epoch: int, size: int, stream: int = 0) -> np.ndarray:
-    # Sorting Philox's raw words, whose values numpy guarantees; those of Generator.permutation may
-    # change from release to release, and with them every run.
-    words = np.random.Philox(key=[seed, stream], counter=[0, 0, 0, epoch]).random_raw(size)
-    return np.argsort(words, kind="stable")
+Permutation = Callable[[int], np.ndarray]
+
+
+def _epochs(seed: int, size: int, stream: int = 0, kept: int = 2) -> Permutation:
+    """Returns the function from an epoch to its permutation of `size` examples.
+
+    The latest ones are kept: consecutive steps share an epoch, and a call may straddle two.
+    """
+
+    @lru_cache(maxsize=kept)
+    def permutation(epoch: int) -> np.ndarray:
+        # Sorting Philox's raw words, whose values NumPy guarantees; those of Generator.permutation
+        # may change from release to release, and with them every run.
+        words = np.random.Philox(key=[seed, stream], counter=[0, 0, 0, epoch]).random_raw(size)
+        return np.argsort(words, kind="stable")
+
+    return permutation
 
 
 class IndexPlan:
@@ -28,12 +40,11 @@ class IndexPlan:
 
     def __init__(self, seed: int, size: int):
         self._size = size
-        # Consecutive steps share an epoch, and a call may straddle two.
-        self._epoch = lru_cache(maxsize=2)(lambda epoch: _permutation(seed, epoch, size))
+        self._epochs = _epochs(seed, size)
 
     def __call__(self, positions: np.ndarray) -> np.ndarray:
         """Returns the example at each of `positions`, int64 of the same shape."""
-        return _by_epoch(self._epoch, positions, self._size)
+        return _by_epoch(self._epochs, positions, self._size)
 
 
 class BalancedPlan:
@@ -49,15 +60,9 @@ class BalancedPlan:
 
     def __init__(self, seed: int, labels: np.ndarray):
         self._members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-        self._order = lru_cache(maxsize=4096)(
-            lambda block: _permutation(seed, block, len(self._members), stream=1)
-        )
+        self._order = _epochs(seed, len(self._members), stream=1, kept=4096)
         self._epochs = [
-            lru_cache(maxsize=2)(
-                lambda epoch, size=len(members), stream=2 + label: _permutation(
-                    seed, epoch, size, stream
-                )
-            )
+            _epochs(seed, len(members), stream=2 + label)
             for label, members in enumerate(self._members)
         ]
 
@@ -73,9 +78,7 @@ class BalancedPlan:
         return examples
 
 
-def _by_epoch(
-    permutation: Callable[[int], np.ndarray], positions: np.ndarray, size: int
-) -> np.ndarray:
+def _by_epoch(permutation: Permutation, positions: np.ndarray, size: int) -> np.ndarray:
     examples = np.empty(positions.shape, np.int64)
     epochs = positions // size
     for epoch in np.unique(epochs):

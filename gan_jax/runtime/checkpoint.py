@@ -9,10 +9,11 @@ Orbax restores a flipped bit without a word, hence the checksums. Only host NumP
 out, so a checkpoint knows no topology: one from 8 devices or 2 processes restores on 1.
 """
 
+import asyncio
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -252,7 +253,8 @@ def _read_arrays(folder: epath.Path, record: dict[str, Any], part: str) -> Array
     restore_args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
     try:
         # A handler of its own, not the manager's: no barriers, and it reads a part of a tree.
-        tree = ocp.PyTreeCheckpointHandler().restore(
+        handler = ocp.PyTreeCheckpointHandler(type_handler_registry=_registry())
+        tree = handler.restore(
             folder / "state",
             args=ocp.args.PyTreeRestore(wanted, restore_args=restore_args, partial_restore=True),
         )
@@ -265,6 +267,29 @@ def _read_arrays(folder: epath.Path, record: dict[str, Any], part: str) -> Array
         if _facts(array) != facts[path]:
             raise _Damaged(f"{path}: checksum")
     return arrays
+
+
+class _PatientReader(ocp.type_handlers.NumpyHandler):
+    """Waits for every read, though one fails.
+
+    Orbax leaves at the first fault and closes its event loop; the reads that end afterwards would
+    each put a traceback on the console.
+    """
+
+    async def deserialize(self, infos: Sequence[Any], args: Any = None) -> list[np.ndarray]:
+        read = super().deserialize  # of one array at a time
+        each = zip(infos, args or [ocp.RestoreArgs()] * len(infos), strict=True)
+        results: list[Any] = await asyncio.gather(
+            *(read([i], [a]) for i, a in each), return_exceptions=True
+        )
+        for fault in results:
+            if isinstance(fault, BaseException):
+                raise fault
+        return [result[0] for result in results]
+
+
+def _registry() -> Any:
+    return ocp.type_handlers.create_type_handler_registry((np.ndarray, _PatientReader()))
 
 
 def _like(arrays: Arrays, like: PyTree | None, part: str, where: epath.Path) -> PyTree:

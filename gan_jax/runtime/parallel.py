@@ -4,17 +4,20 @@ The update functions know an axis by its name at most; which transformation give
 chosen here. State goes in and comes out unstacked and is donated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from gan_jax.errors import InputError
+
 AXIS = "devices"
 
 Update = Callable[[Any, Mapping[str, jax.Array]], tuple[Any, dict[str, jax.Array]]]
 Decode = Callable[[Mapping[str, jax.Array], Mapping[str, jax.Array]], dict[str, jax.Array]]
+Devices = Sequence[jax.Device] | None
 Call = Callable[[Any, Any, Any], tuple[Any, dict[str, jax.Array]]]
 
 
@@ -43,10 +46,23 @@ def several_steps(update: Update, decode: Decode) -> Call:
     return call
 
 
-def pmapped(call: Call) -> Call:
-    """Compiles `call` over all devices: the feed is split along its first axis, the rest shared."""
+def pmapped(call: Call, devices: Devices = None) -> Call:
+    """Compiles `call` over devices: the feed is split along its first axis, the rest shared.
+
+    Args:
+      call: `(state, resident, feed) -> (state, metrics)`, as one device sees it.
+      devices: all of them by default, here and below.
+
+    Returns:
+      `call` for the whole; it takes `replicate`d and `shard`ed arrays, and consumes its state.
+    """
     return jax.pmap(
-        call, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None, donate_argnums=0
+        call,
+        axis_name=AXIS,
+        in_axes=(None, None, 0),
+        out_axes=None,
+        donate_argnums=0,
+        devices=devices,
     )
 
 
@@ -55,15 +71,48 @@ def vmapped(call: Call) -> Call:
     return jax.jit(jax.vmap(call, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None))
 
 
-def _mesh() -> Mesh:
-    return Mesh(np.array(jax.local_devices()), (AXIS,))
-
-
-def replicate(tree: Any) -> Any:
+def replicate(tree: Any, devices: Devices = None) -> Any:
     """Puts a copy of every array on each local device; only such a state can be donated."""
-    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec()))
+    return jax.device_put(tree, NamedSharding(_mesh(devices), PartitionSpec()))
 
 
-def shard(tree: Any) -> Any:
+def shard(tree: Any, devices: Devices = None) -> Any:
     """Lays the first axis of every array over the local devices."""
-    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec(AXIS)))
+    return jax.device_put(tree, NamedSharding(_mesh(devices), PartitionSpec(AXIS)))
+
+
+def _mesh(devices: Devices) -> Mesh:
+    return Mesh(np.array(devices or jax.local_devices()), (AXIS,))
+
+
+def first_copy(tree: Any) -> Any:
+    """Returns the first local device's copy of replicated arrays, without a transfer."""
+    return jax.tree.map(lambda x: x.addressable_data(0), tree)
+
+
+def join_processes(
+    detect: bool = False,
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+) -> None:
+    """Joins the processes of a job that spans hosts; call it before anything touches a device.
+
+    Args:
+      detect: let JAX find the others, as it can on TPU pods and under SLURM, MPI and Kubernetes.
+      coordinator: "HOST:PORT" of process 0, where JAX cannot; then the other two are needed too.
+      num_processes: how many there are.
+      process_id: this one's number, from 0.
+
+    Raises:
+      InputError: only some of the three are given, or the others cannot be found.
+    """
+    given = [value is not None for value in (coordinator, num_processes, process_id)]
+    if any(given) and not all(given):
+        raise InputError("--coordinator, --num_processes and --process_id go together")
+    if not detect and not any(given):
+        return
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"cannot join the other processes: {error}") from error

@@ -1,0 +1,86 @@
+"""Every key there is, with the value it has unless an experiment says otherwise.
+
+Any key is a flag too: `python launch.py --config=configs/mnist_mlp.py --config.batch_size=64`.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the default config: two small MLPs, relativistic pairing loss, R1 and R2."""
+    config = ConfigDict()
+
+    # Names every draw of the run: initial weights, noise, the order of the data.
+    config.seed = 0
+
+    # ---- data ----
+    config.data = ConfigDict()
+    # mnist_5k | idx:FOLDER | folder:FOLDER | toy:ring8 | toy:grid25 | toy:swissroll
+    # | any TFDS name, such as cifar10 or mnist:3.0.1.
+    config.data.name = "mnist_5k"
+    # Height and width; images are resized and cropped to it. 0: as the data has it.
+    config.data.image_size = 0
+    # 1 grey, 2 grey + alpha, 3 colour, 4 colour + alpha. 0: as the data has it.
+    config.data.channels = 0
+    # none: examples as often as the data has them. uniform: every class equally often.
+    config.data.balance = "none"
+    # range: networks see [-1, 1]. standardize: mean 0 and deviation 1 a channel, for networks whose
+    # generator ends linearly.
+    config.data.normalize = "range"
+    # device: the whole set lies in device memory. host: read as needed. auto: by its size.
+    config.data.placement = "auto"
+
+    # ---- networks ----
+    config.latent_dim = 100
+    # Whether both networks see the class.
+    config.conditional = False
+    # `family` names the network; the other keys are its fields (see gan_jax/models/).
+    config.generator = ConfigDict()
+    config.generator.family = "mlp"
+    config.generator.widths = (128, 256, 512)
+    config.generator.activation = "leaky_relu"  # leaky_relu | linear | relu | tanh
+    config.generator.output = "tanh"
+    config.discriminator = ConfigDict()
+    config.discriminator.family = "mlp"
+    config.discriminator.widths = (512, 256, 128)
+    config.discriminator.activation = "leaky_relu"
+
+    # ---- objective ----
+    config.loss = "relativistic"  # non_saturating | relativistic
+    # Weight of each penalty (the papers' gamma); 0 is off.
+    config.penalties = ConfigDict()
+    config.penalties.r1 = 1.0
+    config.penalties.r2 = 1.0
+
+    # ---- optimization ----
+    # Reals a minibatch, over all devices.
+    config.batch_size = 128
+    # Generator updates.
+    config.total_steps = 12_000
+    # Discriminator updates for each generator update.
+    config.d_steps = 1
+    # Adam, each network its own.
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        config[name] = ConfigDict()
+        config[name].learning_rate = 2e-4
+        config[name].schedule = "constant"  # constant | cosine (to 0 at total_steps)
+        config[name].b1 = 0.0
+        config[name].b2 = 0.99
+        config[name].eps = 1e-8
+    # The averaged generator, which samples are drawn from. The half-life is in images; the ramp
+    # caps it at that fraction of the images seen so far.
+    config.ema = ConfigDict()
+    config.ema.half_life = 64_000.0
+    config.ema.ramp = 0.05
+
+    # ---- the loop; none of these changes what is learned ----
+    # Updates in one call of the compiled program. Divides every interval below.
+    config.steps_per_call = 10
+    # In generator updates.
+    config.log_every = 100
+    config.sample_every = 1_000
+    config.checkpoint_every = 1_000
+    # How many of the newest checkpoints are kept.
+    config.keep_checkpoints = 2
+
+    return config

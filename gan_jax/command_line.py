@@ -1,0 +1,87 @@
+"""Reads the command line; every mistake in it becomes one line."""
+
+import pathlib
+import re
+import runpy
+from collections.abc import Sequence
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from gan_jax.configuration import flatten
+from gan_jax.errors import InputError, did_you_mean
+
+_OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
+
+
+def parse(argv: Sequence[str], default_config: str) -> None:
+    """Defines the flag `--config` and its keys, and parses all flags.
+
+    Args:
+      argv: the command line, the program's name first.
+      default_config: the config file that is used where none is named.
+
+    Raises:
+      InputError: anything is wrong with the command line or the config file.
+    """
+    # config_flags reads the keys on the command line while the flag is being defined, and answers
+    # a wrong one with a traceback of fifty lines: hence the look at them before.
+    _check_keys(argv, load_config(_config_path(argv) or default_config))
+    try:
+        config_flags.DEFINE_config_file("config", default_config, "The experiment, a Python file.")
+        rest = flags.FLAGS(list(argv))
+    except (flags.Error, TypeError, ValueError) as error:
+        raise InputError(_one_line(error)) from error
+    if rest[1:]:
+        raise InputError(f"{rest[1]!r} is not a flag: flags look like --name=value")
+
+
+def config_name() -> str:
+    """Returns the name of the config file without folder and ending."""
+    return pathlib.Path(config_flags.get_config_filename(flags.FLAGS["config"])).stem
+
+
+def load_config(path: str) -> ConfigDict:
+    """Runs `get_config` of a config file.
+
+    Raises:
+      InputError: the file is missing or broken.
+    """
+    if not pathlib.Path(path).is_file():
+        known = sorted(str(file) for file in pathlib.Path(path).parent.glob("*.py"))
+        raise InputError(f"there is no config file {path}.{did_you_mean(path, known)}")
+    try:
+        config = runpy.run_path(path)["get_config"]()
+    except KeyError:
+        raise InputError(f"config file {path} has no function get_config()") from None
+    except Exception as error:  # whatever the file does when it is run
+        raise InputError(f"config file {path} is broken: {_one_line(error)}") from error
+    if not isinstance(config, ConfigDict):
+        raise InputError(f"config file {path}: get_config() must return a ConfigDict")
+    return config
+
+
+def _config_path(argv: Sequence[str]) -> str | None:
+    path = None
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word in ("--config", "-config"):
+            path = following
+        elif word.startswith(("--config=", "-config=")):
+            path = word.partition("=")[2]
+    return path
+
+
+def _check_keys(argv: Sequence[str], config: ConfigDict) -> None:
+    known = list(flatten(config))
+    groups = {key.rpartition(".")[0] for key in known}
+    for word in argv:
+        match = _OVERRIDE.match(word)
+        if match and match[1] not in known and match[1] not in groups:
+            raise InputError(
+                f"--config.{match[1]}: there is no such key.{did_you_mean(match[1], known)}"
+            )
+
+
+def _one_line(error: BaseException) -> str:
+    name = "" if isinstance(error, flags.Error) else f"{type(error).__name__}: "
+    return name + " ".join(str(error).split())

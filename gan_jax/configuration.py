@@ -1,0 +1,59 @@
+"""Configs as plain values: to write, to read back, and to tell what changed."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+
+def flatten(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config as one dict from dotted keys to plain JSON values, sorted."""
+    plain = json.loads(json.dumps(to_json(config)))
+    return dict(sorted(_leaves(plain)))
+
+
+def to_json(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config as nested dicts of plain values."""
+    return config.to_dict() if isinstance(config, ConfigDict) else dict(config)
+
+
+def from_json(plain: Mapping[str, Any]) -> ConfigDict:
+    """The inverse of `to_json` after a trip through a file, where tuples became lists."""
+    return ConfigDict(_with_tuples(plain))
+
+
+def _with_tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _with_tuples(entry) for name, entry in value.items()}
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+_NEUTRAL = {
+    *("steps_per_call", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
+    "data.placement",
+}
+
+
+def changed_keys(old: Mapping[str, Any], new: ConfigDict) -> list[str]:
+    """Returns "key was X, now Y" for each key whose change would change the trajectory of a run.
+
+    Intervals do not change it, nor does `total_steps` where no schedule reads it.
+    """
+    before, after = flatten(old), flatten(new)
+    neutral = set(_NEUTRAL)
+    if "cosine" not in after.values() and "cosine" not in before.values():
+        neutral.add("total_steps")
+    return [
+        f"{key} was {before.get(key)!r}, now {after.get(key)!r}"
+        for key in sorted({*before, *after} - neutral)
+        if before.get(key) != after.get(key)
+    ]

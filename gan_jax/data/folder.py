@@ -1,0 +1,166 @@
+"""Folders of image files: any format, size and mode that Pillow reads.
+
+    FOLDER/a.png                    no classes
+    FOLDER/cat/a.png                a class for each sub-folder, in sorted order
+    FOLDER/train/..., FOLDER/test/...    two splits, each laid out as above
+
+Everything is the train split unless there are sub-folders named train and test: nothing is held out
+that the user has not set apart. Files that are no images by their suffix, and hidden ones, are
+ignored; sub-folders may be nested, the first level names the class.
+"""
+
+import concurrent.futures
+import functools
+from collections.abc import Iterator
+
+from etils import epath
+from PIL import Image
+
+from gan_jax.data import identity
+from gan_jax.data.recipe import Example, Recipe, Split, Unreadable
+from gan_jax.errors import InputError
+
+# Formats that Pillow recognizes but cannot decode, or only with the help of another program.
+_NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
+
+# Images decoded at a time: enough for every core, little memory even where they are large.
+_BLOCK = 64
+
+
+def recipe(title: str, folder: epath.Path, size: int | None, channels: int) -> Recipe:
+    """Describes a folder of images, from the names of its files.
+
+    Args:
+      title: What the user called the set.
+      folder: The folder.
+      size: Height and width that the images are resized and cropped to.
+      channels: Their number of channels, 1 to 4.
+
+    Returns:
+      The recipe. Its identity covers the names, sizes and times of the files.
+
+    Raises:
+      InputError: No such folder, no images in it, images both beside and in sub-folders, or no
+        size.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{title}: there is no folder {folder}")
+    files = _find(folder)
+    if not files:
+        content = "holds no images" if any(folder.iterdir()) else "is empty"
+        raise InputError(f"{title}: {folder} {content}; put PNG, JPEG, ... files there")
+    if size is None:
+        raise InputError(f"{title} needs the size of its images: --config.data.image_size=64")
+    splits = _splits(folder, files)
+    class_names = _class_names(title, splits)
+    return Recipe(
+        title=title,
+        name="folder",
+        identity=identity.of(folder, files, size, channels),
+        image_shape=(size, size, channels),
+        class_names=class_names,
+        splits={
+            split: Split(
+                len(members),
+                functools.partial(_examples, root, members, class_names, size, channels),
+            )
+            for split, (root, members) in splits.items()
+        },
+        drop_duplicates=True,
+        description=f"Image files of {folder}",
+    )
+
+
+_Splits = dict[str, tuple[epath.Path, list[epath.Path]]]
+
+
+def _find(folder: epath.Path) -> list[epath.Path]:
+    """Finds the image files at any depth, in sorted order."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            found += _find(path)
+        elif path.suffix.lower() in _suffixes():
+            found.append(path)
+    return found
+
+
+@functools.cache
+def _suffixes() -> frozenset[str]:
+    return frozenset(
+        suffix
+        for suffix, format_name in Image.registered_extensions().items()
+        if format_name in Image.OPEN and format_name not in _NOT_DECODED
+    )
+
+
+def _splits(folder: epath.Path, files: list[epath.Path]) -> _Splits:
+    """Assigns the files to splits: by name to the root and the members of each."""
+    first_parts = {file.relative_to(folder).parts[0] for file in files}
+    if first_parts != {"train", "test"}:
+        return {"train": (folder, files)}
+    return {
+        split: (folder / split, [f for f in files if f.is_relative_to(folder / split)])
+        for split in ("train", "test")
+    }
+
+
+def _class_names(title: str, splits: _Splits) -> tuple[str, ...]:
+    """Returns the sub-folders that hold images, sorted; () where all lie directly."""
+    names = {_class_of(root, file) for root, members in splits.values() for file in members}
+    if names == {None}:
+        return ()
+    if None in names:
+        raise InputError(
+            f"{title} has images both directly in the folder and in sub-folders "
+            f"({min(filter(None, names))}, ...): give each class a folder, or have none"
+        )
+    return tuple(sorted(filter(None, names)))
+
+
+def _class_of(root: epath.Path, file: epath.Path) -> str | None:
+    parts = file.relative_to(root).parts
+    return parts[0] if len(parts) > 1 else None
+
+
+def _examples(
+    root: epath.Path,
+    files: list[epath.Path],
+    class_names: tuple[str, ...],
+    size: int,
+    channels: int,
+) -> Iterator[Example | Unreadable]:
+    """Reads the images on all cores, in order."""
+    labels = {name: label for label, name in enumerate(class_names)}
+
+    def read(file: epath.Path) -> Example | Unreadable:
+        label = labels[_class_of(root, file) or ""] if labels else None
+        return _read(file, label, size, channels)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), _BLOCK):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what Pillow thinks of odd but readable files
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                block = list(pool.map(read, files[start : start + _BLOCK]))
+            yield from block
+
+
+def _read(file: epath.Path, label: int | None, size: int, channels: int) -> Example | Unreadable:
+    try:
+        content = file.read_bytes()
+        if not content:
+            return Unreadable(str(file), "empty file")
+        with Image.open(io.BytesIO(content)) as image:
+            upright = ImageOps.exif_transpose(image)
+        return Example(str(file), images.fit(upright, size, channels), label)
+    except images.UnsupportedImageError as error:
+        return Unreadable(str(file), str(error))
+    except UnidentifiedImageError:
+        return Unreadable(str(file), "not an image")
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return Unreadable(str(file), "too many pixels")
+    except Exception:  # on damaged files Pillow's decoders raise whatever they stumble over
+        return Unreadable(str(file), "damaged")

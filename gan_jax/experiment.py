@@ -1,0 +1,226 @@
+"""From a config to objects, and every check of a config.
+
+Together with `train.py` and `sample.py` the only files that see a ConfigDict.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from gan_jax.algorithms.ema import half_life_decay
+from gan_jax.algorithms.algorithm import Algorithm
+from gan_jax.algorithms.gan import gan
+from gan_jax.configuration import flatten
+from gan_jax.data.plan import BalancedPlan, IndexPlan
+from gan_jax.data.source import Source
+from gan_jax.data.statistics import mean_and_deviation
+from gan_jax.errors import InputError, did_you_mean
+from gan_jax.models.activations import ACTIVATIONS
+from gan_jax.models.families import FAMILIES
+from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+from gan_jax.objectives.losses import LOSSES
+from gan_jax.objectives.penalties import PENALTIES
+
+
+class DataFacts(NamedTuple):
+    """What building a GAN needs to know of its data; kept in every checkpoint.
+
+    Attributes:
+      image_shape: (H, W, C).
+      num_classes: None where the data has no classes.
+      num_examples: in the train split.
+      fingerprint: of the train split's content.
+      mean: one value a channel in [-1, 1]; None unless the config standardizes.
+      std: likewise.
+    """
+
+    image_shape: tuple[int, ...]
+    num_classes: int | None
+    num_examples: int
+    fingerprint: str
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    @classmethod
+    def of(cls, source: Source, config: ConfigDict) -> "DataFacts":
+        """Reads the facts off the train split; computes mean and deviation if they are needed."""
+        facts = cls(
+            image_shape=tuple(source.image_shape),
+            num_classes=source.num_classes,
+            num_examples=len(source),
+            fingerprint=source.fingerprint,
+        )
+        if config.data.normalize == "range":
+            return facts
+        mean, std = mean_and_deviation(source)
+        return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
+
+
+# ---- checks --------------------------------------------------------------------------------------
+
+_CHOICES: Mapping[str, Iterable[str]] = {
+    "loss": LOSSES,
+    "generator.family": FAMILIES,
+    "discriminator.family": FAMILIES,
+    "generator.activation": ACTIVATIONS,
+    "generator.output": ACTIVATIONS,
+    "discriminator.activation": ACTIVATIONS,
+    "generator_optimizer.schedule": ("constant", "cosine"),
+    "discriminator_optimizer.schedule": ("constant", "cosine"),
+    "data.balance": ("none", "uniform"),
+    "data.normalize": ("range", "standardize"),
+    "data.placement": ("auto", "device", "host"),
+}
+_POSITIVE = (
+    *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
+    *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
+    *("generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"),
+)
+_NOT_NEGATIVE = ("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels")
+_INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
+
+
+def check_config(config: ConfigDict) -> None:
+    """Checks all that can be known without data and devices.
+
+    Raises:
+      InputError: names the key, what is wrong with it and what would do.
+    """
+    values = flatten(config)
+    for key, choices in _CHOICES.items():
+        if key in values:
+            _one_of(key, values[key], choices)
+    for key in values:
+        if key.startswith("penalties."):
+            _one_of("penalties", key.removeprefix("penalties."), PENALTIES)
+    for key in _POSITIVE:
+        if values[key] <= 0:
+            raise InputError(f"config.{key} is {values[key]}; it must be greater than 0")
+    for key in _NOT_NEGATIVE:
+        if values[key] < 0:
+            raise InputError(f"config.{key} is {values[key]}; it must not be negative")
+    if config.data.channels > 4:
+        raise InputError(f"config.data.channels is {config.data.channels}; it must be 1 to 4")
+    for key in _INTERVALS:
+        if values[key] % config.steps_per_call:
+            raise InputError(
+                f"config.{key} is {values[key]}, which config.steps_per_call "
+                f"({config.steps_per_call}) does not divide: change one of them"
+            )
+    if config.data.normalize == "standardize" and config.generator.output != "linear":
+        raise InputError(
+            "config.data.normalize=standardize needs config.generator.output=linear: "
+            f"{config.generator.output} cannot reach pixels beyond one deviation"
+        )
+
+
+def check_batch(config: ConfigDict, devices: int) -> None:
+    """Checks that the devices share a batch evenly.
+
+    Raises:
+      InputError: they do not.
+    """
+    if config.batch_size % devices:
+        raise InputError(
+            f"config.batch_size is {config.batch_size}, which {devices} devices cannot share "
+            f"evenly: try {devices * max(1, round(config.batch_size / devices))}"
+        )
+
+
+def check_data(config: ConfigDict, facts: DataFacts) -> None:
+    """Checks what depends on the data.
+
+    Raises:
+      InputError: classes are asked for and the data has none.
+    """
+    for key in ("conditional", "data.balance"):
+        if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
+            raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
+
+
+def _one_of(key: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        raise InputError(
+            f"config.{key}: {value!r} is not known.{did_you_mean(value, choices)} "
+            f"There are: {', '.join(choices)}"
+        )
+
+
+# ---- building ------------------------------------------------------------------------------------
+
+
+def build_algorithm(
+    config: ConfigDict, facts: DataFacts, axis_name: str | None = None
+) -> Algorithm:
+    """Builds the algorithm that the config describes for data of these facts."""
+    num_classes = facts.num_classes if config.conditional else None
+    generator, discriminator = _networks(config, facts, num_classes)
+    decay = _ema(config)
+    functions = gan(
+        generator=generator,
+        discriminator=discriminator,
+        generator_optimizer=_adam(config.generator_optimizer, config.total_steps),
+        discriminator_optimizer=_adam(
+            config.discriminator_optimizer, config.total_steps * config.d_steps
+        ),
+        loss=LOSSES[config.loss],
+        penalties=[(PENALTIES[name], w) for name, w in config.penalties.items() if w],
+        image_shape=facts.image_shape,
+        latent_dim=config.latent_dim,
+        num_classes=num_classes,
+        d_steps=config.d_steps,
+        ema=decay,
+        axis_name=axis_name,
+    )
+    return functions.algorithm
+
+
+def build_plan(config: ConfigDict, source: Source) -> Callable[[np.ndarray], np.ndarray]:
+    """Builds the order of the data."""
+    if config.data.balance == "uniform":
+        assert source.labels is not None, "check_data has seen to it"
+        return BalancedPlan(config.seed, source.labels)
+    return IndexPlan(config.seed, len(source))
+
+
+def _networks(config: ConfigDict, facts: DataFacts, num_classes: int | None) -> tuple[Any, Any]:
+    generator = FAMILIES[config.generator.family].generator(
+        image_shape=facts.image_shape, num_classes=num_classes, **_fields(config.generator)
+    )
+    discriminator = FAMILIES[config.discriminator.family].discriminator(
+        num_classes=num_classes, **_fields(config.discriminator)
+    )
+    if facts.mean is not None and facts.std is not None:
+        generator = StandardizedGenerator(generator, facts.mean, facts.std)
+        discriminator = StandardizedDiscriminator(discriminator, facts.mean, facts.std)
+    return generator, discriminator
+
+
+def _fields(network: ConfigDict) -> dict[str, Any]:
+    """The fields of a network; names of non-linearities become functions."""
+    fields = {name: value for name, value in network.items() if name != "family"}
+    return fields | {
+        name: ACTIVATIONS[fields[name]] for name in ("activation", "output") if name in fields
+    }
+
+
+def _adam(optimizer: ConfigDict, updates: int) -> optax.GradientTransformation:
+    rate: Any = optimizer.learning_rate
+    if optimizer.schedule == "cosine":
+        rate = optax.cosine_decay_schedule(rate, decay_steps=updates)
+    return optax.adam(rate, b1=optimizer.b1, b2=optimizer.b2, eps=optimizer.eps)
+
+
+def _ema(config: ConfigDict) -> optax.Schedule:
+    def decay(step: Any) -> Any:
+        return half_life_decay(
+            step * config.batch_size,
+            images=config.batch_size,
+            half_life=config.ema.half_life,
+            ramp=config.ema.ramp or None,
+        )
+
+    return decay

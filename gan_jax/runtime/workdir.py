@@ -1,0 +1,104 @@
+"""The folder of a run: one process group at a time, and files that are whole or not there."""
+
+import contextlib
+import fcntl
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from gan_jax.errors import InputError
+
+
+def is_local(path: epath.PathLike) -> bool:
+    """Returns whether `path` is on this machine's file system, not behind a URL such as gs://."""
+    return "://" not in os.fspath(path)
+
+
+@contextlib.contextmanager
+def lock(workdir: epath.PathLike) -> Iterator[None]:
+    """Makes `workdir` where it does not exist, and holds it against other runs.
+
+    The lock is `flock` on a file within, so the kernel frees it however the process ends. Behind
+    a URL there is no such thing, and on the rare file system without locks it is done without.
+
+    Raises:
+      InputError: another run holds it, or it cannot be made or written.
+    """
+    folder = epath.Path(workdir)
+    with _input_error(f"cannot write in {folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not is_local(folder):
+        yield
+        return
+    with _input_error(f"cannot write in {folder}"):
+        file = open(folder / ".lock", "a+", encoding="ascii")  # noqa: SIM115 - held while we yield
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
+            raise InputError(
+                f"{folder} is in use by another run (process {owner}): "
+                "wait for it or choose another --workdir"
+            ) from None
+        except OSError:  # no locks here (some network file systems)
+            pass
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def write_bytes(path: epath.PathLike, data: bytes) -> None:
+    """Writes a file that is seen whole or not at all, and makes its folder.
+
+    Raises:
+      InputError: the place cannot be written.
+    """
+    path = epath.Path(path)
+    part = path.with_name(path.name + ".tmp")  # beside it: a rename crosses no file system
+    with _input_error(f"cannot write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+
+
+def write_npz(path: epath.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes arrays by name as a compressed .npz; otherwise as `write_bytes`."""
+    data = io.BytesIO()
+    np.savez_compressed(data, **dict(arrays))  # type: ignore[arg-type]
+    write_bytes(path, data.getvalue())
+
+
+def write_json(path: epath.PathLike, value: Any) -> None:
+    """Writes `value` as indented JSON; otherwise as `write_bytes`."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def read_json(path: epath.PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+      InputError: it is not there, cannot be read or is not JSON.
+    """
+    with _input_error(f"cannot read {path}"):
+        text = epath.Path(path).read_bytes()
+    try:
+        return json.loads(text)
+    except ValueError as error:  # UnicodeDecodeError is one too
+        raise InputError(f"{path} is not JSON ({error}): mend it or put back a copy") from None
+
+
+@contextlib.contextmanager
+def _input_error(what: str) -> Iterator[None]:
+    """Turns what the file system refuses into one line for the user."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{what}: {error.strerror or error}") from error

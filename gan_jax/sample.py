@@ -1,0 +1,96 @@
+"""Draws images from a workdir's averaged generator and writes them."""
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import numpy as np
+from etils import epath
+
+from gan_jax import configuration, experiment
+from gan_jax.errors import InputError
+from gan_jax.runtime import workdir as workdirs
+from gan_jax.runtime.checkpoint import restore_weights
+from gan_jax.runtime.grid import png, to_uint8, write_grid
+
+CHUNK = 1_000
+"""Images drawn at a time; image i is the same whatever the chunk."""
+
+
+def sample(
+    workdir: epath.PathLike,
+    output: epath.PathLike,
+    *,
+    num_samples: int = 100,
+    seed: int = 0,
+    labels: Sequence[int | str] | None = None,
+) -> None:
+    """Writes images drawn from the newest checkpoint's averaged generator.
+
+    Args:
+      workdir: the folder of a run.
+      output: FILE.png, a grid; FILE.npz with `images` uint8 (N, H, W, C) and, where there are
+        classes, `labels` int32 (N,); or a folder, one PNG an image. Points stay float32.
+      num_samples: N, at least 1.
+      seed: names an endless sequence of images, of which the first N are drawn.
+      labels: classes to ask for, in turn; all of them by default. For a conditional GAN only.
+
+    Raises:
+      InputError: something asked for cannot be done; nothing is written.
+    """
+    output = epath.Path(output)
+    if num_samples < 1:
+        raise InputError(f"--num_samples is {num_samples}; ask for at least 1")
+    if output.suffix not in ("", ".png", ".npz"):
+        raise InputError(f"--output={output}: name a FILE.png, a FILE.npz or a folder")
+    restored = restore_weights(epath.Path(workdir) / "checkpoints")
+    config = configuration.from_json(restored.metadata["config"])
+    facts = experiment.DataFacts(**restored.metadata["data"])
+    algorithm = experiment.build_algorithm(config, facts)
+    num_classes = facts.num_classes if config.conditional else None
+    asked = _labels_in_turn(labels, num_classes, num_samples)
+
+    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples)))
+    weights, key = jax.device_put(restored.state), jax.random.key(seed)
+    chunks = []
+    for offset in range(0, num_samples, CHUNK):
+        here = None
+        if asked is not None:
+            here = np.resize(asked[offset : offset + CHUNK], min(CHUNK, num_samples))
+        chunks.append(np.asarray(draw(weights, key, labels=here, offset=offset)))
+    _write(output, np.concatenate(chunks)[:num_samples], asked)
+
+
+def _labels_in_turn(
+    labels: Sequence[int | str] | None, num_classes: int | None, num_samples: int
+) -> np.ndarray | None:
+    """The class of each image, int32 (N,); None where the network has no classes."""
+    if num_classes is None:
+        if labels:
+            raise InputError("--labels: this run's networks have no classes; leave the flag out")
+        return None
+    classes = {str(number): number for number in range(num_classes)}
+    for label in labels or ():
+        if str(label) not in classes:
+            raise InputError(f"--labels: {label} is not a class; there are 0 to {num_classes - 1}")
+    asked = [classes[str(label)] for label in labels or classes]
+    return np.resize(np.asarray(asked, np.int32), num_samples)
+
+
+def _write(output: epath.Path, images: np.ndarray, labels: np.ndarray | None) -> None:
+    points = images.shape[1:] == (1, 1, 2)
+    if output.suffix == ".png":
+        write_grid(output, images, columns=max(10, math.isqrt(len(images) - 1) + 1))
+        return
+    arrays = {"images": images if points else to_uint8(images)}
+    if labels is not None:
+        arrays["labels"] = labels
+    if output.suffix == ".npz":
+        workdirs.write_npz(output, arrays)
+        return
+    if points:
+        raise InputError(f"--output={output}: points are no images; name a FILE.npz or a FILE.png")
+    digits = len(str(len(images) - 1))
+    for number, image in enumerate(arrays["images"]):
+        workdirs.write_bytes(output / f"{number:0{digits}d}.png", png(image))

@@ -1,0 +1,292 @@
+"""The training loop: calls the compiled update, and logs, samples and saves between calls.
+
+Rules of order, which make a resumed run equal an uninterrupted one bit for bit:
+
+- Noise and data are functions of (seed, step), so the state is all there is to save.
+- Metrics are fetched two calls late; the loop never waits for the step that it just started.
+- Before the checkpoint of step N is saved, the metrics up to N are on disk; a resume from N cuts
+  what came after N.
+- Stopping, saving and sampling happen between calls.
+"""
+
+import math
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from gan_jax import configuration, experiment
+from gan_jax.algorithms.algorithm import Algorithm, Metrics
+from gan_jax.data import sources
+from gan_jax.data.loader import Loader, decode, prefetch
+from gan_jax.data.source import ArraySource, RecordSource, Source
+from gan_jax.errors import InputError
+from gan_jax.rng import key_for
+from gan_jax.runtime import parallel
+from gan_jax.runtime import workdir as workdirs
+from gan_jax.runtime.cache import versions
+from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState
+from gan_jax.runtime.grid import write_grid
+from gan_jax.runtime.writers import Board, MetricsFile, Progress
+
+GRID = 100
+"""Latents in a sample grid, always the same ones."""
+
+CALLS_IN_FLIGHT = 2
+
+
+class Diverged(RuntimeError):  # noqa: N818 - it says what training did
+    """Training produced a value that is not finite; the message says what to do."""
+
+
+def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = False) -> None:
+    """Trains what `config` describes in `workdir`, or goes on where a run there stopped.
+
+    Args:
+      config: see `configs/default.py`.
+      workdir: the folder of the run.
+      allow_change: whether to resume with a config that changes the trajectory.
+
+    Raises:
+      InputError: something asked for cannot be done; nothing is half-written.
+      Diverged: a loss or the state is not finite.
+    """
+    workdir = epath.Path(workdir)
+    experiment.check_config(config)
+    if not allow_change:
+        _refuse_change(config, workdir)
+    source = load_data(config)
+    facts = experiment.DataFacts.of(source, config)
+    experiment.check_data(config, facts)
+    experiment.check_batch(config, jax.device_count())
+    with ExitStack() as stack:
+        if jax.process_index() == 0:
+            stack.enter_context(workdirs.lock(workdir))
+        run = _Run(config, workdir, source, facts)
+        stack.callback(run.close)
+        stop = stack.enter_context(_stop_signals())
+        run.loop(stop)
+
+
+def load_data(config: ConfigDict, split: str = "train") -> Source:
+    """Loads a split of the data that the config names; prepares it if that was not done before."""
+    size, channels = config.data.image_size or None, config.data.channels or None
+    source = sources.load(config.data.name, split, image_size=size, channels=channels)
+    if config.data.placement == "device" and isinstance(source, RecordSource):
+        return source.in_memory()
+    return source
+
+
+def _refuse_change(config: ConfigDict, workdir: epath.Path) -> None:
+    path = workdir / "config.json"
+    if not path.exists():
+        return
+    changes = configuration.changed_keys(workdirs.read_json(path), config)
+    if changes:
+        raise InputError(
+            f"{workdir} holds a run with another config ({'; '.join(changes)}): "
+            "choose another --workdir, or go on all the same with --config_change=allow"
+        )
+
+
+class _Run:
+    """One process's part of a run, from its newest checkpoint to its last step."""
+
+    def __init__(
+        self, config: ConfigDict, workdir: epath.Path, source: Source, facts: experiment.DataFacts
+    ):
+        self._config, self._workdir = config, workdir
+        self._writes = jax.process_index() == 0
+        self._algorithm = experiment.build_algorithm(config, facts, parallel.AXIS)
+        self._record = {
+            "config": configuration.to_json(config),
+            "data": facts._asdict(),
+            "versions": versions(),
+        }
+        self._resources = ExitStack()
+        self._checkpoints = self._resources.enter_context(
+            Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
+        )
+        self._start, state, notes = _newest_state(self._algorithm, self._checkpoints, config.seed)
+        self._state = parallel.replicate(state)
+        self._progress = Progress(
+            config.total_steps, config.batch_size, start=self._start, enabled=self._writes
+        )
+        self._resources.enter_context(closing(self._progress))
+        for note in notes:
+            self._progress.say(note)
+        self._metrics = MetricsFile(workdir / "metrics.jsonl")
+        if self._writes:
+            workdirs.write_json(workdir / "config.json", configuration.to_json(config))
+            self._metrics.cut(self._start)
+            self._board = Board(workdir / "tensorboard", purge_step=self._start + 1)
+            self._resources.enter_context(closing(self._board))
+        resident, self._feeds = _feeds(config, source, self._algorithm, self._start)
+        self._resident = parallel.replicate(resident)
+        self._call = parallel.pmapped(parallel.several_steps(self._algorithm.update, decode))
+        key = key_for(jax.random.key(config.seed), "samples")
+        self._sample = jax.jit(partial(self._algorithm.sample, key=key, num_samples=GRID))
+        self._real = source.read(np.arange(min(1_000, len(source))))["image"]
+        self._flying: deque[tuple[int, Metrics]] = deque()
+
+    def close(self) -> None:
+        self._resources.close()
+
+    def loop(self, stop: threading.Event) -> None:
+        """Trains to the last step, or until `stop` is set."""
+        config, step, saved = self._config, self._start, self._start
+        if step >= config.total_steps:
+            self._progress.say(f"finished: step {step} of {config.total_steps}, in {self._workdir}")
+            return
+        for step, feed in self._feeds:
+            # What the call takes is on the devices already; anything else would be a hidden copy.
+            with jax.transfer_guard("disallow"):
+                self._state, metrics = self._call(self._state, self._resident, feed)
+            self._flying.append((step, metrics))
+            self._settle(leave=CALLS_IN_FLIGHT)
+            stopping = _all_stop(stop, step)
+            if step % config.sample_every == 0 or step == config.total_steps:
+                self._settle()
+                self._write_samples(step)
+            if step % config.checkpoint_every == 0 or step == config.total_steps or stopping:
+                self._settle()
+                self._save(step)
+                saved = step
+            if stopping:
+                break
+        self._checkpoints.wait()
+        assert saved == step
+        if step < config.total_steps:
+            self._progress.say(
+                f"stopped at step {step}, which is saved; the same command goes on from it"
+            )
+        else:
+            self._progress.say(
+                f"finished: step {step}; samples in {self._workdir / 'samples/latest.png'}"
+            )
+
+    def _settle(self, leave: int = 0) -> None:
+        """Takes up the metrics of all calls but the last `leave`; waits for those to finish."""
+        while len(self._flying) > leave:
+            step, metrics = self._flying.popleft()
+            values = {name: float(value) for name, value in metrics.items()}
+            self._progress.update(step)
+            for name, value in values.items():
+                if not math.isfinite(value):
+                    raise Diverged(self._divergence(f"{name} is {value} at step {step}"))
+            if step % self._config.log_every == 0:
+                if self._writes:
+                    self._metrics.write(step, step * self._config.batch_size, values)
+                    self._board.scalars(step, values)
+                self._progress.log(step, values)
+
+    def _write_samples(self, step: int) -> None:
+        if not self._writes:
+            return
+        images = np.asarray(self._sample(parallel.first_copy(self._state.ema)))
+        folder = self._workdir / "samples"
+        real = self._real if self._real.dtype == np.float32 else None
+        picture = write_grid(folder / f"step_{step:08d}.png", images, real=real)
+        write_grid(folder / "latest.png", images, real=real)
+        self._board.picture(step, "samples", picture)
+
+    def _save(self, step: int) -> None:
+        if self._writes:
+            self._metrics.sync()
+        seen = {"images_seen": step * self._config.batch_size}
+        try:
+            self._checkpoints.save(step, self._state, self._record | seen)
+        except NonFiniteState as error:
+            raise Diverged(self._divergence(f"{error.leaf} is not finite at step {step}")) from None
+
+    def _divergence(self, what: str) -> str:
+        self._checkpoints.wait()
+        steps = self._checkpoints.steps()
+        newest = f"the newest checkpoint is step {steps[-1]}" if steps else "there is no checkpoint"
+        return (
+            f"training diverged: {what}. Nothing of it was saved; {newest} in {self._workdir}. "
+            "Try a lower learning rate or a heavier penalty"
+        )
+
+
+def _newest_state(
+    algorithm: Algorithm, checkpoints: Checkpoints, seed: int
+) -> tuple[int, Any, list[str]]:
+    """The state to go on from: the newest checkpoint that verifies, or step 0."""
+    init = jax.jit(algorithm.init)
+    key = jax.random.key(seed)
+    restored = checkpoints.restore_latest(jax.eval_shape(init, key))
+    if restored is None:
+        return 0, init(key), []
+    return restored.step, restored.state, [*restored.notes, f"going on from step {restored.step}"]
+
+
+def _feeds(
+    config: ConfigDict, source: Source, algorithm: Algorithm, start: int
+) -> tuple[dict[str, np.ndarray], Iterator[tuple[int, Any]]]:
+    """What stays on the devices, and the (last step, feed) of each call to come."""
+    on_device = isinstance(source, ArraySource) and config.data.placement != "host"
+    loader = Loader(
+        source,
+        experiment.build_plan(config, source),
+        minibatches=algorithm.minibatches,
+        batch_size=config.batch_size,
+        local_devices=jax.local_device_count(),
+        process_index=jax.process_index(),
+        process_count=jax.process_count(),
+        resident=on_device,
+    )
+    steps = config.steps_per_call
+
+    def make(step: int) -> tuple[int, Any]:
+        return step + steps, parallel.shard(loader(step, steps))
+
+    resident = {"image": source.images} if isinstance(source, ArraySource) and on_device else {}
+    if resident and source.labels is not None:
+        resident["label"] = source.labels
+    return resident, prefetch(make, iter(range(start, config.total_steps, steps)))
+
+
+def _all_stop(stop: threading.Event, step: int) -> bool:
+    """Whether to stop after this step: all processes give the same answer."""
+    if jax.process_count() == 1:
+        return stop.is_set()
+    return multihost_utils.reached_preemption_sync_point(step)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Yields an event that the first SIGTERM or Ctrl-C sets; the second one kills as usual.
+
+    With several processes jax.distributed listens to SIGTERM itself and agrees on a step.
+    """
+    stop = threading.Event()
+    if jax.process_count() > 1 or threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def on_signal(number: int, frame: Any) -> None:
+        del number, frame
+        restore()
+        stop.set()
+
+    for number in before:
+        signal.signal(number, on_signal)
+    try:
+        yield stop
+    finally:
+        restore()

@@ -1,0 +1,83 @@
+"""Trains, samples and inspects: `python launch.py --mode=train --config=FILE --workdir=DIR`.
+
+Any key of the config is a flag: `--config.batch_size=64`. The same command again resumes.
+"""
+
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from absl import app, flags, logging
+
+from gan_jax import command_line
+from gan_jax.errors import InputError
+
+_DEFAULT_CONFIG = pathlib.Path(__file__).parent / "configs" / "mnist_mlp.py"
+
+_MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "inspect"], "What to do.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder [runs/<config name>].")
+_CONFIG_CHANGE = flags.DEFINE_enum(
+    "config_change", "refuse", ["refuse", "allow"], "Whether a resume may change the trajectory."
+)
+_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "sample: how many images.")
+_SEED = flags.DEFINE_integer("seed", 0, "sample: names the sequence of images.", lower_bound=0)
+_LABELS = flags.DEFINE_list("labels", None, "sample: classes to ask for in turn, such as 0,1,2.")
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "sample: FILE.png, FILE.npz or a folder [<workdir>/samples/drawn.png]."
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Join this job's other processes: TPU pods, SLURM, MPI, Kubernetes."
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "On bare machines: HOST:PORT of process 0.")
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "On bare machines: how many.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "On bare machines: which one this is.")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Dispatches on --mode."""
+    del argv
+    from gan_jax import sample, train  # the slow imports, once the flags are known to be right
+    from gan_jax.data import inspection
+    from gan_jax.runtime import cache, parallel
+
+    logging.set_verbosity(logging.WARNING)  # the libraries' chatter; ours goes through Progress
+    workdir = _WORKDIR.value or f"runs/{command_line.config_name()}"
+    config = flags.FLAGS.config
+    try:
+        cache.cache_compiled_programs()
+        parallel.join_processes(
+            _DISTRIBUTED.value, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+        )
+        if _MODE.value == "train":
+            train.train(config, workdir, allow_change=_CONFIG_CHANGE.value == "allow")
+        elif _MODE.value == "sample":
+            sample.sample(
+                workdir,
+                _OUTPUT.value or f"{workdir}/samples/drawn.png",
+                num_samples=_NUM_SAMPLES.value,
+                seed=_SEED.value,
+                labels=_LABELS.value,
+            )
+        else:
+            print(inspection.inspect(train.load_data(config), workdir))
+    except InputError as error:
+        _stop(2, error)
+    except train.Diverged as error:
+        _stop(1, error)
+
+
+def _parse(argv: Sequence[str]) -> Sequence[str]:
+    try:
+        command_line.parse(argv, str(_DEFAULT_CONFIG))
+    except InputError as error:
+        _stop(2, error)
+    return argv
+
+
+def _stop(status: int, error: Exception) -> None:
+    print(f"launch.py: {error}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=_parse)

@@ -1,0 +1,126 @@
+"""The lock and the atomic files of a workdir."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_jax.errors import InputError
+from gan_jax.runtime import workdir
+
+ROOT = Path(__file__).parents[2]
+
+HOLDER = """
+import sys, time
+from gan_jax.runtime import workdir
+with workdir.lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_held_workdir_is_refused_until_its_holder_is_gone(tmp_path):
+    run = tmp_path / "runs" / "x"
+    command = [sys.executable, "-c", HOLDER, str(run)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as holder:
+        try:
+            assert holder.stdout.readline() == "held\n"
+            for _ in range(2):  # a refusal does not spoil the lock file
+                with pytest.raises(InputError) as refused, workdir.lock(run):
+                    pass
+            assert str(refused.value) == (
+                f"{run} is in use by another run (process {holder.pid}): "
+                "wait for it or choose another --workdir"
+            )
+        finally:
+            holder.send_signal(signal.SIGKILL)
+    for _ in range(2):
+        with workdir.lock(run):
+            assert (run / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_excludes_within_a_process_and_is_freed_by_an_error(tmp_path):
+    with workdir.lock(tmp_path):
+        with pytest.raises(InputError, match="in use"), workdir.lock(tmp_path):
+            pass
+        with workdir.lock(tmp_path / "other"):
+            pass
+    with pytest.raises(ZeroDivisionError), workdir.lock(tmp_path):
+        raise ZeroDivisionError
+    with workdir.lock(tmp_path):
+        pass
+
+
+def test_an_error_within_a_lock_is_passed_on_as_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError), workdir.lock(tmp_path):
+        (tmp_path / "missing").read_text()
+
+
+def unwritable(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    return [tmp_path / "file", tmp_path / "file" / "x", Path("/proc/x"), Path("/proc/self")]
+
+
+def test_a_workdir_that_cannot_be_written_is_one_line_and_nothing_is_left(tmp_path):
+    for place in unwritable(tmp_path):
+        said = f"^cannot write in {place}: [A-Z].*$"
+        with pytest.raises(InputError, match=said) as refused, workdir.lock(place):
+            pass
+        assert "\n" not in str(refused.value)
+    assert [p.name for p in tmp_path.rglob("*")] == ["file"]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_files_are_replaced_whole(tmp_path):
+    path = tmp_path / "new" / "config.json"
+    workdir.write_json(path, {"b": 1, "a": [1, 2.5, None, "é"]})
+    assert json.loads(path.read_text()) == workdir.read_json(path)
+    assert list(workdir.read_json(path)) == ["b", "a"]  # the order given
+    with open(path) as reader:
+        workdir.write_json(path, {})
+        assert json.load(reader)["b"] == 1  # who has it open still reads the old one
+    assert workdir.read_json(path) == {}
+    assert [p.name for p in path.parent.iterdir()] == ["config.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "config.json"
+    workdir.write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        workdir.write_json(path, {"a": object()})
+    (tmp_path / "config.json.tmp").mkdir()  # in the way of the new one
+    with pytest.raises(InputError, match=f"cannot write {path}"):
+        workdir.write_json(path, {"a": 2})
+    assert workdir.read_json(path) == {"a": 1}
+    for place in unwritable(tmp_path)[1:3]:
+        with pytest.raises(InputError, match=f"cannot write {place / 'x.json'}"):
+            workdir.write_json(place / "x.json", {})
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"a": 1', b"\xff"])
+def test_a_file_that_is_not_json_is_an_input_error(tmp_path, text):
+    (tmp_path / "c.json").write_bytes(text)
+    with pytest.raises(InputError, match=f"^{tmp_path}/c.json is not JSON"):
+        workdir.read_json(tmp_path / "c.json")
+    with pytest.raises(InputError, match=f"^cannot read {tmp_path}/none.json: No such file"):
+        workdir.read_json(tmp_path / "none.json")
+
+
+def test_arrays_are_written_with_equal_bytes(tmp_path):
+    arrays = {"images": np.arange(6, dtype=np.uint8).reshape(2, 3), "labels": np.arange(2)}
+    for name in ("a.npz", "b.npz"):
+        workdir.write_npz(tmp_path / name, arrays)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    with np.load(tmp_path / "a.npz") as read:
+        assert sorted(read) == ["images", "labels"]
+        np.testing.assert_array_equal(read["images"], arrays["images"])
+
+
+def test_urls_are_not_local():
+    assert not workdir.is_local("gs://bucket/runs/x")
+    assert workdir.is_local("runs/x")
