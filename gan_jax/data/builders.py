@@ -14,7 +14,10 @@ from gan_jax.data.recipe import Recipe
 VERSION = "1.0.0"
 
 
-class RecipeBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class RecipeBuilder(
+    tfds.core.GeneratorBasedBuilder,
+    skip_registration=True,  # type: ignore[call-arg]
+):
     """Prepares any recipe.
 
     Images are stored as the bytes of a uint8 tensor, which array_record compresses: next to PNG

@@ -10,13 +10,17 @@ ignored; sub-folders may be nested, the first level names the class.
 """
 
 import concurrent.futures
+import dataclasses
 import functools
+import io
+import os
+import warnings
 from collections.abc import Iterator
 
 from etils import epath
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gan_jax.data import identity
+from gan_jax.data import identity, images
 from gan_jax.data.recipe import Example, Recipe, Split, Unreadable
 from gan_jax.errors import InputError
 
@@ -51,7 +55,7 @@ def recipe(title: str, folder: epath.Path, size: int | None, channels: int) -> R
         raise InputError(f"{title}: {folder} {content}; put PNG, JPEG, ... files there")
     if size is None:
         raise InputError(f"{title} needs the size of its images: --config.data.image_size=64")
-    splits = _splits(folder, files)
+    splits = _splits(files)
     class_names = _class_names(title, splits)
     return Recipe(
         title=title,
@@ -62,29 +66,37 @@ def recipe(title: str, folder: epath.Path, size: int | None, channels: int) -> R
         splits={
             split: Split(
                 len(members),
-                functools.partial(_examples, root, members, class_names, size, channels),
+                functools.partial(_examples, folder, members, class_names, size, channels),
             )
-            for split, (root, members) in splits.items()
+            for split, members in splits.items()
         },
         drop_duplicates=True,
         description=f"Image files of {folder}",
     )
 
 
-_Splits = dict[str, tuple[epath.Path, list[epath.Path]]]
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """An image file: its path relative to the folder, and the sub-folder that names its class."""
+
+    path: str
+    class_name: str | None
 
 
-def _find(folder: epath.Path) -> list[epath.Path]:
-    """Finds the image files at any depth, in sorted order."""
+def _find(folder: epath.Path) -> list[str]:
+    """Finds the image files at any depth: their paths relative to the folder, sorted."""
+    top = os.fspath(folder)
+    walk = folder.walk() if "://" in top else os.walk(top, followlinks=True)  # os: no objects
     found = []
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            found += _find(path)
-        elif path.suffix.lower() in _suffixes():
-            found.append(path)
-    return found
+    for parent, _, names in walk:
+        prefix = os.path.relpath(os.fspath(parent), top) + "/" if os.fspath(parent) != top else ""
+        if not any(part.startswith(".") for part in prefix.split("/")):
+            found += [prefix + name for name in names if _is_image(name)]
+    return sorted(found)
+
+
+def _is_image(name: str) -> bool:
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in _suffixes()
 
 
 @functools.cache
@@ -96,48 +108,49 @@ def _suffixes() -> frozenset[str]:
     )
 
 
-def _splits(folder: epath.Path, files: list[epath.Path]) -> _Splits:
-    """Assigns the files to splits: by name to the root and the members of each."""
-    first_parts = {file.relative_to(folder).parts[0] for file in files}
-    if first_parts != {"train", "test"}:
-        return {"train": (folder, files)}
+def _splits(files: list[str]) -> dict[str, list[_File]]:
+    """Assigns the files to splits."""
+    if {file.partition("/")[0] for file in files} != {"train", "test"}:
+        return {"train": [_File(file, _first_folder(file)) for file in files]}
     return {
-        split: (folder / split, [f for f in files if f.is_relative_to(folder / split)])
+        split: [
+            _File(file, _first_folder(file.removeprefix(f"{split}/")))
+            for file in files
+            if file.startswith(f"{split}/")
+        ]
         for split in ("train", "test")
     }
 
 
-def _class_names(title: str, splits: _Splits) -> tuple[str, ...]:
+def _first_folder(path: str) -> str | None:
+    head, separator, _ = path.partition("/")
+    return head if separator else None
+
+
+def _class_names(title: str, splits: dict[str, list[_File]]) -> tuple[str, ...]:
     """Returns the sub-folders that hold images, sorted; () where all lie directly."""
-    names = {_class_of(root, file) for root, members in splits.values() for file in members}
-    if names == {None}:
-        return ()
-    if None in names:
+    names = {file.class_name for members in splits.values() for file in members}
+    class_names = sorted(name for name in names if name is not None)
+    if class_names and None in names:
         raise InputError(
             f"{title} has images both directly in the folder and in sub-folders "
-            f"({min(filter(None, names))}, ...): give each class a folder, or have none"
+            f"({class_names[0]}, ...): give each class a folder, or have none"
         )
-    return tuple(sorted(filter(None, names)))
-
-
-def _class_of(root: epath.Path, file: epath.Path) -> str | None:
-    parts = file.relative_to(root).parts
-    return parts[0] if len(parts) > 1 else None
+    return tuple(class_names)
 
 
 def _examples(
-    root: epath.Path,
-    files: list[epath.Path],
+    folder: epath.Path,
+    files: list[_File],
     class_names: tuple[str, ...],
     size: int,
     channels: int,
 ) -> Iterator[Example | Unreadable]:
     """Reads the images on all cores, in order."""
-    labels = {name: label for label, name in enumerate(class_names)}
+    labels: dict[str | None, int] = {name: label for label, name in enumerate(class_names)}
 
-    def read(file: epath.Path) -> Example | Unreadable:
-        label = labels[_class_of(root, file) or ""] if labels else None
-        return _read(file, label, size, channels)
+    def read(file: _File) -> Example | Unreadable:
+        return _read(folder / file.path, labels.get(file.class_name), size, channels)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for start in range(0, len(files), _BLOCK):

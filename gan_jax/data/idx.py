@@ -34,7 +34,7 @@ class _Pair:
 
     images: epath.Path
     labels: epath.Path
-    shape: tuple[int, int, int]  # (N, H, W)
+    shape: tuple[int, int, int]  # (N, H, W), upright
     transposed: bool
 
 
@@ -57,16 +57,17 @@ def recipe(title: str, folder: epath.Path) -> Recipe:
     if len(sizes) != 1:
         raise InputError(f"{title}: the splits differ in image size: {sorted(sizes)}")
     height, width = sizes.pop()
-    num_classes = 1 + max(int(_labels(pair).max(initial=0)) for pair in pairs.values())
-    files = [file for pair in pairs.values() for file in (pair.images, pair.labels)]
+    # EMNIST's letters are numbered from 1: classes are the labels that occur, by their own names.
+    classes = np.unique(np.concatenate([_values(pair.labels, 1) for pair in pairs.values()]))
+    files = [file.name for pair in pairs.values() for file in (pair.images, pair.labels)]
     return Recipe(
         title=title,
         name="idx",
         identity=identity.of(folder, files),
         image_shape=(height, width, 1),
-        class_names=tuple(str(label) for label in range(num_classes)),
+        class_names=tuple(str(label) for label in classes),
         splits={
-            split: Split(pair.shape[0], functools.partial(_examples, pair))
+            split: Split(pair.shape[0], functools.partial(_examples, pair, classes))
             for split, pair in pairs.items()
         },
         drop_duplicates=False,
@@ -111,19 +112,17 @@ def _pair(files: dict[str, epath.Path]) -> _Pair:
         raise InputError(f"{images} holds {shape[0]} images but {labels} {label_shape[0]} labels")
     if not math.prod(shape):
         raise InputError(f"{images} holds no pixels: its header says {shape}")
-    count, height, width = shape
-    return _Pair(images, labels, (count, height, width), images.name.startswith("emnist-"))
+    transposed = images.name.startswith("emnist-")
+    count, height, width = shape if not transposed else (shape[0], shape[2], shape[1])
+    return _Pair(images, labels, (count, height, width), transposed)
 
 
-def _examples(pair: _Pair) -> Iterator[Example]:
+def _examples(pair: _Pair, classes: np.ndarray) -> Iterator[Example]:
     images = _values(pair.images, 3)
     if pair.transposed:
         images = images.swapaxes(1, 2)
-    return array_examples(images[..., None], _labels(pair))
-
-
-def _labels(pair: _Pair) -> np.ndarray:
-    return _values(pair.labels, 1)
+    labels = np.searchsorted(classes, _values(pair.labels, 1))
+    return array_examples(images[..., None], labels)
 
 
 def _header(path: epath.Path, dimensions: int) -> tuple[int, ...]:

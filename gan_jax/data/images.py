@@ -69,3 +69,10 @@ def decode(encoded: bytes, size: int | None, channels: int) -> np.ndarray:
     """Decodes a PNG, JPEG, ... file's bytes, then `fit`s it."""
     with Image.open(io.BytesIO(encoded)) as image:
         return fit(image, size, channels)
+
+
+def to_unit_range(images: np.ndarray) -> np.ndarray:
+    """Maps uint8 to float32 in [-1, 1] by `u / 127.5 - 1`; leaves float32 as it is."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(127.5) - 1
+    return images

@@ -40,13 +40,14 @@ def prepared(recipe: Recipe, root: epath.Path) -> epath.Path:
 
     def build() -> None:
         _remove_leftovers(folder)
-        builder = builders.RecipeBuilder(recipe, os.fspath(root))
         try:
             with quietly(bars=False):
+                builder = builders.RecipeBuilder(recipe, os.fspath(root))
                 builder.download_and_prepare(file_format="array_record")
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.rmdir(folder.parent)  # only if it is empty
+            with contextlib.suppress(OSError):  # stops at the first that is not empty
+                os.rmdir(folder.parent)
+                os.rmdir(root / recipe.name)
             raise
 
     once(folder, root / f".{recipe.name}.lock", recipe.title, build)

@@ -57,8 +57,7 @@ def read(
 
 
 def _image_feature(builder: tfds.core.DatasetBuilder, name: str) -> Any:
-    features = builder.info.features
-    feature = features["image"] if "image" in features else None
+    feature = dict(builder.info.features.items()).get("image")
     if not isinstance(feature, tfds.features.Tensor) or len(feature.shape) != 3:
         raise InputError(f"{name} has no 'image' feature: GANs here train on images")
     if feature.np_dtype != np.uint8:
@@ -89,8 +88,7 @@ def _decoder(feature: Any, image_size: int | None, shape: ImageShape) -> Any:
 
 
 def _class_names(builder: tfds.core.DatasetBuilder) -> tuple[str, ...]:
-    features = builder.info.features
-    label = features["label"] if "label" in features else None
+    label = dict(builder.info.features.items()).get("label")
     return tuple(label.names) if isinstance(label, tfds.features.ClassLabel) else ()
 
 

@@ -5,6 +5,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -81,7 +82,7 @@ class ArraySource(Source):
     """
 
     images: np.ndarray
-    labels: np.ndarray | None = None  # type: ignore[assignment]  # a field stands for the property
+    labels: np.ndarray | None = None
 
     @property
     def image_shape(self) -> ImageShape:
@@ -126,7 +127,7 @@ class RecordSource(Source):
         return self.shape
 
     @functools.cached_property
-    def labels(self) -> np.ndarray | None:  # type: ignore[override]
+    def labels(self) -> np.ndarray | None:
         """Every label, (N,) int32: the first use reads the whole split, without decoding images."""
         if not self.class_names:
             return None
@@ -143,7 +144,7 @@ class RecordSource(Source):
         """Reads examples, decoded on all cores; see `Source.read`."""
         features = self._features(indices)
         stored = [feature["image"].bytes_list.value[0] for feature in features]
-        size = -(-len(stored) // (os.cpu_count() or 1))  # one task a core: tasks cost more than bytes
+        size = math.ceil(len(stored) / (os.cpu_count() or 1))  # one task a core: tasks cost time
         parts = [stored[start : start + size] for start in range(0, len(stored), size)]
         batch = {"image": np.concatenate(list(self._pool.map(self._decode_all, parts)))}
         return batch | {"label": _labels(features)} if self.class_names else batch

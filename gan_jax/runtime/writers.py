@@ -28,7 +28,7 @@ class MetricsFile:
 
     def __init__(self, path: epath.PathLike):
         self._path = epath.Path(path)
-        self._pending: list[str] = []
+        self._pending = ""
 
     def write(self, step: int, images: int, metrics: Mapping[str, Any]) -> None:
         """Appends a line, the names in order; what is not finite becomes null.
@@ -37,13 +37,22 @@ class MetricsFile:
         """
         line: dict[str, Any] = {"step": int(step), "images": int(images)}
         line |= {name: _number(metrics[name]) for name in sorted(metrics)}
-        self._pending.append(json.dumps(line, allow_nan=False) + "\n")
+        text = json.dumps(line, allow_nan=False) + "\n"
         if workdir.is_local(self._path):
-            self._append()
+            with open(self._path, "a", encoding="ascii") as file:
+                file.write(text)
+        else:
+            self._pending += text  # object stores cannot append
 
     def sync(self) -> None:
         """Returns once every line is on disk."""
-        self._append(sync=True)
+        if workdir.is_local(self._path):
+            with open(self._path, "a", encoding="ascii") as file:
+                os.fsync(file.fileno())
+        elif self._pending:
+            before = self._path.read_text() if self._path.exists() else ""
+            self._path.write_text(before + self._pending)
+            self._pending = ""
 
     def cut(self, step: int) -> None:
         """Removes the lines after `step`, and torn ones, as a resume from `step` has to."""
@@ -53,19 +62,6 @@ class MetricsFile:
         kept = [line for line in lines if _step_of(line) <= step]
         if kept != lines:
             workdir.write_bytes(self._path, b"".join(kept))
-
-    def _append(self, *, sync: bool = False) -> None:
-        data = "".join(self._pending).encode()
-        if workdir.is_local(self._path):
-            with open(self._path, "ab") as file:
-                file.write(data)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-        elif data:  # object stores cannot append
-            before = self._path.read_bytes() if self._path.exists() else b""
-            self._path.write_bytes(before + data)
-        self._pending.clear()
 
 
 def _number(value: Any) -> int | float | None:

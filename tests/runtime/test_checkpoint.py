@@ -156,7 +156,7 @@ def test_a_save_that_orbax_would_skip_is_an_error(folder, step):
 # ---- damage --------------------------------------------------------------------------------------
 
 
-def test_flipped_bits_never_get_through(pristine, tmp_path):
+def test_flipped_bits_never_get_through(pristine, tmp_path, caplog):
     fell_back = 0
     for i, file in enumerate(files_of(pristine, 2000)):
         for at in (0.1, 0.5, 0.9):
@@ -172,6 +172,7 @@ def test_flipped_bits_never_get_through(pristine, tmp_path):
             fell_back += restored.step == 1000
             shutil.rmtree(folder)
     assert fell_back >= 10
+    assert not caplog.records  # the notes say it; Orbax need not
 
 
 def test_a_flipped_bit_in_an_array_is_named(folder):
@@ -378,7 +379,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_kill_9_in_the_middle_of_a_save_loses_nothing(tmp_path):
     like = abstract(state_of(0, side=1500))
-    delays = (0, 0.03, 0.1)
+    delays = (0, 0.05)
     torn = 0
     for delay, (status, stderr) in zip(
         delays, run_all(KILLED, *((tmp_path / str(d), d) for d in delays)), strict=True

@@ -118,6 +118,7 @@ def test_ten_thousand_points_show_where_they_are_dense():
     picture = grid.scatter(points).astype(int)
     rings = [picture[256, 256 + r - 8 : 256 + r + 8].mean() for r in (0, 80, 140, 190, 240)]
     assert (np.diff(rings) > 5).all(), rings
+    assert rings[1] > rings[0] + 30  # the ink is not used up where they are dense
     alone = grid.scatter(points[:1]).min()
     assert alone < 100  # one point by itself is plain to see
 

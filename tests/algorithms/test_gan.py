@@ -1,0 +1,225 @@
+"""One update of a linear GAN against gradients written out by hand, and what moves when."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import gan_jax
+from gan_jax.models.activations import linear
+from gan_jax.objectives.losses import LOSSES
+from gan_jax.objectives.penalties import PENALTIES
+
+BATCH, LATENT, SHAPE = 6, 3, (2, 2, 1)
+RATE_G, RATE_D, R1, R2 = 0.3, 0.2, 0.7, 0.4
+
+
+def linear_gan(loss="relativistic", **overrides):
+    """G(z) = z V + c, D(x) = x w + b."""
+    options = {
+        "generator": gan_jax.mlp.MLPGenerator(SHAPE, widths=(), output=linear),
+        "discriminator": gan_jax.mlp.MLPDiscriminator(widths=()),
+        "generator_optimizer": optax.sgd(RATE_G),
+        "discriminator_optimizer": optax.sgd(RATE_D),
+        "loss": LOSSES[loss],
+        "penalties": [(PENALTIES["r1"], R1), (PENALTIES["r2"], R2)],
+        "image_shape": SHAPE,
+        "latent_dim": LATENT,
+    }
+    gan = gan_jax.gan(**options | overrides)
+    return gan._replace(
+        init=jax.jit(gan.init),
+        update=jax.jit(gan.update),
+        sample=jax.jit(gan.sample, static_argnums=2),
+        update_discriminator=jax.jit(gan.update_discriminator),
+        update_generator=jax.jit(gan.update_generator),
+    )
+
+
+def draw(seed):
+    random = np.random.default_rng(seed)
+    images = random.uniform(-1, 1, size=(BATCH, *SHAPE))
+    return (
+        images,
+        random.normal(size=(BATCH, LATENT)),
+        jax.random.split(jax.random.key(seed), BATCH),
+    )
+
+
+def dense(params):
+    (layer,) = params.values()
+    return np.float64(layer["kernel"]), np.float64(layer["bias"])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def slopes(loss, real, fake):
+    """d L_D / d real, d L_D / d fake, d L_G / d fake for each row."""
+    if loss == "relativistic":
+        return -sigmoid(fake - real), sigmoid(fake - real), -sigmoid(real - fake)
+    return -sigmoid(-real), sigmoid(fake), -sigmoid(-fake)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_discriminator_update_is_the_gradient_written_out(loss, key):
+    gan = linear_gan(loss)
+    state = gan.init(key)
+    images, z, keys = draw(1)
+    new, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
+    (v, c), (w, b) = dense(state.generator.params), dense(state.discriminator.params)
+    reals, fakes = images.reshape(BATCH, -1), z @ v + c
+    by_real, by_fake, _ = slopes(loss, (reals @ w + b)[:, 0], (fakes @ w + b)[:, 0])
+    # D is linear: its gradient by the image is w everywhere, so R1 = R2 = |w|^2 / 2.
+    gradient_w = (by_real @ reals + by_fake @ fakes)[:, None] / BATCH + (R1 + R2) * w
+    gradient_b = (by_real + by_fake).mean(keepdims=True)
+
+    new_w, new_b = dense(new.discriminator.params)
+    np.testing.assert_allclose(new_w, w - RATE_D * gradient_w, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(new_b, b - RATE_D * gradient_b, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(metrics["r1"], 0.5 * np.square(w).sum(), rtol=1e-6)
+    np.testing.assert_allclose(metrics["r2"], 0.5 * np.square(w).sum(), rtol=1e-6)
+    np.testing.assert_allclose(metrics["real_logits"], (reals @ w + b).mean(), atol=1e-6)
+    assert same(new.replace(discriminator=state.discriminator), state)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_generator_update_is_the_gradient_written_out(loss, key):
+    gan = linear_gan(loss, ema=0.75)
+    state = gan.init(key)
+    images, z, keys = draw(2)
+    new, _ = gan.update_generator(state, jnp.float32(images), jnp.float32(z), keys=keys)
+    (v, c), (w, b) = dense(state.generator.params), dense(state.discriminator.params)
+    reals, fakes = images.reshape(BATCH, -1), z @ v + c
+    _, _, by_fake = slopes(loss, (reals @ w + b)[:, 0], (fakes @ w + b)[:, 0])
+    by_image = by_fake[:, None] * w.T / BATCH
+
+    new_v, new_c = dense(new.generator.params)
+    np.testing.assert_allclose(new_v, v - RATE_G * z.T @ by_image, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(new_c, c - RATE_G * by_image.sum(0), rtol=0, atol=1e-6)
+    average_v, _ = dense(new.ema["params"])
+    np.testing.assert_allclose(average_v, 0.75 * v + 0.25 * new_v, rtol=0, atol=1e-6)
+    assert int(new.step) == 1
+    assert same(new.discriminator, state.discriminator)
+
+
+@pytest.mark.parametrize(("loss", "d_steps"), [("relativistic", 1), ("non_saturating", 3)])
+def test_update_is_its_half_steps_with_fresh_noise_and_reals(loss, d_steps, key):
+    seen = []
+    network = gan_jax.mlp.MLPGenerator(SHAPE, widths=(), output=linear)
+    gan = linear_gan(loss, d_steps=d_steps, generator=Recorder(network, seen))
+    assert gan.minibatches == d_steps + (loss == "relativistic")
+    state, batch = gan.init(key), random_batch(gan, seed=3)
+    new, metrics = gan.update(state, batch)
+    jax.effects_barrier()
+
+    noise = np.stack(seen)
+    assert noise.shape == (d_steps + 1, BATCH, LATENT)
+    assert len(np.unique(noise)) == noise.size, "some noise was drawn twice"
+    assert int(new.step) == 1
+    assert metrics.keys() >= {"discriminator_loss", "generator_loss", "r1", "r2"}
+    # Every minibatch of reals counts: changing any one changes the result.
+    for minibatch in range(gan.minibatches):
+        other = batch | {"image": batch["image"].at[minibatch].multiply(0.5)}
+        changed, _ = gan.update(state, other)
+        assert not same(changed.generator, new.generator)
+
+
+class Recorder:
+    """A generator that notes every z it is given."""
+
+    def __init__(self, network, seen):
+        self.init, self._network, self._seen = network.init, network, seen
+
+    def apply(self, variables, z, labels=None, **rest):
+        jax.debug.callback(lambda z: self._seen.append(np.asarray(z)), z)
+        return self._network.apply(variables, z, labels, **rest)
+
+
+def random_batch(gan, seed, batch=BATCH):
+    random = np.random.default_rng(seed)
+    images = random.uniform(-1, 1, size=(gan.minibatches, batch, *SHAPE)).astype(np.float32)
+    index = np.arange(gan.minibatches * batch, dtype=np.int32).reshape(gan.minibatches, batch)
+    return {"image": jnp.asarray(images), "index": jnp.asarray(index)}
+
+
+def same(a, b):
+    pairs = zip(jax.tree.leaves(bits(a)), jax.tree.leaves(bits(b)), strict=True)
+    return all(np.array_equal(x, y) for x, y in pairs)
+
+
+def bits(tree):
+    """NumPy arrays of a tree; keys as their words."""
+
+    def plain(leaf):
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+    return jax.tree.map(plain, tree)
+
+
+def test_one_row_never_sees_another(key):
+    """The draw of row i depends on its index alone: permuted rows give the same update."""
+    gan = linear_gan()
+    state, batch = gan.init(key), random_batch(linear_gan(), seed=4)
+    order = np.random.default_rng(0).permutation(BATCH)
+    shuffled = {name: value[:, order] for name, value in batch.items()}
+    one, _ = gan.update(state, batch)
+    other, _ = gan.update(state, shuffled)
+    for a, b in zip(jax.tree.leaves(one.generator), jax.tree.leaves(other.generator), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
+def test_augmentation_is_inside_what_the_penalty_differentiates(key):
+    """D(2 x) has twice the gradient by x: R1 becomes four times |w|^2 / 2."""
+    gan = linear_gan(augment=lambda images, keys: 2 * images)
+    state = gan.init(key)
+    images, z, keys = draw(5)
+    _, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
+    w, b = dense(state.discriminator.params)
+    np.testing.assert_allclose(metrics["r1"], 2 * np.square(w).sum(), rtol=1e-6)
+    expected = (2 * images.reshape(BATCH, -1) @ w + b).mean()
+    np.testing.assert_allclose(metrics["real_logits"], expected, atol=1e-6)
+
+
+def test_image_i_depends_on_the_key_and_i_only(key):
+    gan = linear_gan()
+    weights = gan.init(key).ema
+    whole = gan.sample(weights, key, 10)
+    np.testing.assert_allclose(gan.sample(weights, key, 4), whole[:4], atol=1e-6)
+    np.testing.assert_allclose(gan.sample(weights, key, 3, offset=5), whole[5:8], atol=1e-6)
+    assert whole.shape == (10, *SHAPE)
+    assert whole.dtype == jnp.float32
+    assert np.abs(whole - gan.sample(weights, jax.random.key(9), 10)).max() > 0.1
+
+
+def conditional_gan(loss="relativistic"):
+    return linear_gan(
+        loss,
+        generator=gan_jax.mlp.MLPGenerator(SHAPE, widths=(8,), num_classes=3),
+        discriminator=gan_jax.mlp.MLPDiscriminator(widths=(8,), num_classes=3),
+        num_classes=3,
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_conditional_gan_reads_labels_everywhere(loss, key):
+    gan = conditional_gan(loss)
+    state, batch = gan.init(key), random_batch(gan, seed=6)
+    labels = jnp.zeros(batch["index"].shape, jnp.int32)
+    one, _ = gan.update(state, batch | {"label": labels})
+    for row in range(gan.minibatches):
+        other, _ = gan.update(state, batch | {"label": labels.at[row].set(1)})
+        assert not same(one.generator, other.generator)
+    images = gan.sample(state.ema, key, 6)
+    asked = gan.sample(state.ema, key, 6, labels=jnp.array([0, 1, 2, 0, 1, 2]))
+    np.testing.assert_array_equal(images, asked)  # by default the classes take turns
+    swapped = gan.sample(state.ema, key, 6, labels=jnp.array([1, 1, 2, 0, 1, 2]))
+    assert np.abs(images - swapped).max(axis=(1, 2, 3)).nonzero()[0].tolist() == [0]
+
+
+def test_no_discriminator_step_is_refused():
+    with pytest.raises(gan_jax.InputError, match="d_steps is 0"):
+        linear_gan(d_steps=0)

@@ -1,0 +1,131 @@
+"""Who moves which variables: batch statistics and spectral vectors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+import gan_jax
+from gan_jax.objectives.losses import LOSSES
+from gan_jax.objectives.penalties import r1
+
+BATCH, LATENT, SHAPE = 4, 3, (1, 1, 2)
+MOMENTUM = 0.9
+
+
+class Generator(nn.Module):
+    """A dense layer, batch norm, and a counter in a collection of its own."""
+
+    @nn.compact
+    def __call__(self, z, labels=None, *, train, keys=None):
+        x = nn.Dense(2)(z)
+        x = nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM)(x)
+        count_passes(self, train)
+        return jnp.tanh(x).reshape(-1, *SHAPE)
+
+
+class Discriminator(nn.Module):
+    norm: bool = True
+
+    @nn.compact
+    def __call__(self, images, labels=None, *, train, keys=None):
+        x = images.reshape(len(images), -1)
+        if self.norm:
+            x = nn.BatchNorm(use_running_average=not train, momentum=MOMENTUM)(x)
+        count_passes(self, train)
+        return gan_jax.Outputs(logits=nn.Dense(1)(x)[:, 0], features=x)
+
+
+def count_passes(module, train):
+    """Stands for a spectral vector: moves in every training pass."""
+    vector = module.variable("spectral", "u", jnp.zeros, ())
+    if train and not module.is_initializing():
+        vector.value = vector.value + 1
+
+
+def build(**overrides):
+    options = {
+        "generator": Generator(),
+        "discriminator": Discriminator(),
+        "generator_optimizer": optax.sgd(0.1),
+        "discriminator_optimizer": optax.sgd(0.1),
+        "loss": LOSSES["relativistic"],
+        "image_shape": SHAPE,
+        "latent_dim": LATENT,
+        "ema": 0.75,
+    }
+    gan = gan_jax.gan(**options | overrides)
+    return gan._replace(
+        init=jax.jit(gan.init),
+        update_discriminator=jax.jit(gan.update_discriminator),
+        update_generator=jax.jit(gan.update_generator),
+    )
+
+
+@pytest.fixture
+def drawn():
+    random = np.random.default_rng(0)
+    images = jnp.float32(random.uniform(-1, 1, (BATCH, *SHAPE)))
+    return images, jnp.float32(random.normal(size=(BATCH, LATENT)))
+
+
+@pytest.fixture
+def keys(key):
+    return jax.random.split(key, BATCH)
+
+
+def running_mean(variables):
+    return np.asarray(variables["batch_stats"]["BatchNorm_0"]["mean"])
+
+
+def test_the_discriminator_phase_moves_its_own_variables_by_the_mean_of_both_passes(
+    drawn, keys, key
+):
+    gan, (images, z) = build(), drawn
+    state = gan.init(key)
+    new, _ = gan.update_discriminator(state, images, z, keys=keys)
+    fakes = Generator().apply(state.generator.weights, z, train=True, mutable=True)[0]
+    batch_mean = (np.mean(images, axis=(0, 1, 2)) + np.mean(fakes, axis=(0, 1, 2))) / 2
+    np.testing.assert_allclose(
+        running_mean(new.discriminator.variables), (1 - MOMENTUM) * batch_mean, atol=1e-6
+    )
+    # Two passes from the same start: the vector moves once, and not in the generator's phase.
+    assert float(new.discriminator.variables["spectral"]["u"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, new.generator, state.generator)
+
+
+def test_the_generator_phase_moves_its_own_variables_only(drawn, keys, key):
+    gan, (images, z) = build(), drawn
+    state = gan.init(key)
+    new, _ = gan.update_generator(state, images, z, keys=keys)
+    before = z @ state.generator.params["Dense_0"]["kernel"]
+    np.testing.assert_allclose(
+        running_mean(new.generator.variables), (1 - MOMENTUM) * before.mean(0), atol=1e-6
+    )
+    assert float(new.generator.variables["spectral"]["u"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, new.discriminator, state.discriminator)
+
+
+def test_the_average_averages_statistics_and_copies_spectral_vectors(drawn, keys, key):
+    gan, (images, z) = build(), drawn
+    state = gan.init(key)
+    new, _ = gan.update_generator(state, images, z, keys=keys)
+    np.testing.assert_allclose(
+        running_mean(new.ema), 0.25 * running_mean(new.generator.variables), atol=1e-7
+    )
+    assert float(new.ema["spectral"]["u"]) == 1
+
+
+def test_sampling_uses_the_running_statistics(drawn, keys, key):
+    gan, (images, z) = build(), drawn
+    state, _ = gan.update_generator(gan.init(key), images, z, keys=keys)
+    one = gan.sample(state.ema, key, 1)
+    np.testing.assert_allclose(gan.sample(state.ema, key, 8)[:1], one, atol=1e-6)
+
+
+def test_gradient_penalties_with_batch_norm_are_refused(key):
+    with pytest.raises(gan_jax.InputError, match="BatchNorm"):
+        build(penalties=[(r1, 1.0)]).init(key)
+    build(penalties=[(r1, 1.0)], discriminator=Discriminator(norm=False)).init(key)

@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.models.activations import ACTIVATIONS, linear
+from gan_jax.models.families import FAMILIES
+from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+
+
+def count(tree):
+    return sum(x.size for x in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("num_classes", [None, 7])
+def test_every_family_keeps_the_contract(family, channels, num_classes, key):
+    shape = (28, 28, channels)
+    generator = FAMILIES[family].generator(image_shape=shape, num_classes=num_classes)
+    discriminator = FAMILIES[family].discriminator(num_classes=num_classes)
+    labels = None if num_classes is None else jnp.zeros(5, jnp.int32)
+
+    def run(key):
+        images, _ = generator.init_with_output(key, jnp.zeros((5, 16)), labels, train=False)
+        return images, discriminator.init_with_output(key, images, labels, train=False)[0]
+
+    images, outputs = jax.eval_shape(run, key)
+    assert (images.shape, images.dtype) == ((5, *shape), jnp.float32)
+    assert (outputs.logits.shape, outputs.logits.dtype) == ((5,), jnp.float32)
+    assert outputs.features.shape[0] == 5
+
+
+def test_the_mlps_of_the_article(key):
+    generator, discriminator = MLPGenerator((28, 28, 1)), MLPDiscriminator()
+    weights = generator.init(key, jnp.zeros((1, 100)), train=False)
+    critic = discriminator.init(key, jnp.zeros((1, 28, 28, 1)), train=False)
+    layers = [(100, 128), (128, 256), (256, 512), (512, 784)]
+    assert count(weights) == sum(i * o + o for i, o in layers)
+    layers = [(784, 512), (512, 256), (256, 128), (128, 1)]
+    assert count(critic) == sum(i * o + o for i, o in layers)
+
+
+def test_leaky_relu_has_slope_a_fifth():
+    np.testing.assert_allclose(ACTIVATIONS["leaky_relu"](jnp.array([-1.0, 2.0])), [-0.2, 2.0])
+
+
+MEAN, STD = (-0.5, 0.2), (0.3, 0.6)
+
+
+def test_standardized_networks_see_mean_0_and_deviation_1(key):
+    wrapped = MLPDiscriminator(widths=())
+    network = StandardizedDiscriminator(wrapped, MEAN, STD)
+    random = np.random.default_rng(0)
+    images = jnp.float32(random.normal(MEAN, STD, size=(8, 5, 5, 2)))
+    weights = network.init(key, images, train=True)
+    inner = {"params": weights["params"]["discriminator"]}
+    standardized = (np.asarray(images) - np.array(MEAN)) / np.array(STD)
+    np.testing.assert_allclose(
+        network.apply(weights, images, train=True).logits,
+        wrapped.apply(inner, jnp.float32(standardized), train=True).logits,
+        atol=1e-5,
+    )
+
+
+def test_standardized_generators_are_mapped_back_and_stay_in_range(key):
+    wrapped = MLPGenerator((5, 5, 2), widths=(), output=linear)
+    network = StandardizedGenerator(wrapped, MEAN, STD)
+    z = 4 * jax.random.normal(key, (64, 3))
+    weights = network.init(key, z, train=True)
+    raw = wrapped.apply({"params": weights["params"]["generator"]}, z, train=True)
+    trained = network.apply(weights, z, train=True)
+    np.testing.assert_allclose(trained, raw * np.array(STD) + np.array(MEAN), atol=1e-5)
+    assert np.abs(trained).max() > 1, "the case is too tame to show the clipping"
+    sampled = network.apply(weights, z, train=False)
+    np.testing.assert_array_equal(sampled, np.clip(trained, -1, 1))
