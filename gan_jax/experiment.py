@@ -102,6 +102,10 @@ def check_config(config: ConfigDict) -> None:
     for key in _NOT_NEGATIVE:
         if values[key] < 0:
             raise InputError(f"config.{key} is {values[key]}; it must not be negative")
+    for key, value in values.items():
+        for entry in value if isinstance(value, list) else ():
+            if type(entry) is not int or entry < 1:
+                raise InputError(f"config.{key} holds {entry!r}; it takes integers from 1 on")
     if config.data.channels > 4:
         raise InputError(f"config.data.channels is {config.data.channels}; it must be 1 to 4")
     for key in _INTERVALS:

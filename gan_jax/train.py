@@ -64,10 +64,10 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
     experiment.check_config(config)
     if not allow_change:
         _refuse_change(config, workdir)
+    experiment.check_batch(config, jax.device_count())
     source = load_data(config)
     facts = experiment.DataFacts.of(source, config)
     experiment.check_data(config, facts)
-    experiment.check_batch(config, jax.device_count())
     with ExitStack() as stack:
         if jax.process_index() == 0:
             stack.enter_context(workdirs.lock(workdir))

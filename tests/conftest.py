@@ -5,6 +5,8 @@ The environment is set before anything imports jax.
 
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
 
 # On few cores, many virtual devices can wait for each other's turn at an all-reduce for ever: the
@@ -28,3 +30,34 @@ cache.cache_compiled_programs()
 @pytest.fixture(scope="session")
 def key() -> jax.Array:
     return jax.random.key(0)
+
+
+@pytest.fixture
+def launch(tmp_path):
+    """Returns `launch(*arguments, devices=1)`: starts `launch.py` in an empty folder, for real."""
+
+    def start(*arguments, devices=1, **options):
+        flags = f"--xla_force_host_platform_device_count={devices}"
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"XLA_FLAGS": flags},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    return start
+
+
+@pytest.fixture
+def run(launch):
+    """Returns `run(*arguments)`: as `launch`, but waits; gives (status, stdout, stderr)."""
+
+    def wait(*arguments, **options):
+        process = launch(*arguments, **options)
+        stdout, stderr = process.communicate(timeout=240)
+        return process.returncode, stdout, stderr
+
+    return wait

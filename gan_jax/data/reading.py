@@ -58,7 +58,8 @@ def read(
 
 def _image_feature(builder: tfds.core.DatasetBuilder, name: str) -> Any:
     feature = dict(builder.info.features.items()).get("image")
-    if not isinstance(feature, tfds.features.Tensor) or len(feature.shape) != 3:
+    kinds = (tfds.features.Image, tfds.features.Tensor)
+    if not isinstance(feature, kinds) or len(feature.shape) != 3:
         raise InputError(f"{name} has no 'image' feature: GANs here train on images")
     if feature.np_dtype != np.uint8:
         raise InputError(f"{name} has images of {np.dtype(feature.np_dtype)}, not of 8 bits")

@@ -59,6 +59,7 @@ def build(**overrides):
     gan = gan_jax.gan(**options | overrides)
     return gan._replace(
         init=jax.jit(gan.init),
+        sample=jax.jit(gan.sample, static_argnums=2),
         update_discriminator=jax.jit(gan.update_discriminator),
         update_generator=jax.jit(gan.update_generator),
     )

@@ -1,9 +1,10 @@
-"""What the peers of the MLP benchmark share: the networks, the two recipes, the data, the protocol.
+"""What the peers of the MLP benchmark share: networks, recipes, data, and how they are driven.
 
-Needs NumPy alone, so that every peer's interpreter can import it. Not run by itself; see mlp_job.py.
+Needs NumPy alone, so that every peer's interpreter can import it. Run mlp_job.py, not this.
 """
 
 import argparse
+import itertools
 import json
 import resource
 import sys
@@ -64,7 +65,7 @@ def first_weights(widths: tuple[int, ...], seed: int) -> Layers:
             rng.normal(0, (2 / (inputs + outputs)) ** 0.5, (inputs, outputs)).astype(np.float32),
             np.zeros(outputs, np.float32),
         )
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True)
+        for inputs, outputs in itertools.pairwise(widths)
     ]
 
 
@@ -83,20 +84,22 @@ class Job(NamedTuple):
     Attributes:
       run: `(steps)`: does that many steps on data and noise of its own and waits for the last.
       check: `(path of .npz)`: does `CHECKED_STEPS` steps on the inputs of the file and returns the
-        losses and the final weights by name. Ours writes the file instead. None where the peer's
+        losses and the final weights by name. gan_jax writes the file instead. None where the peer's
         steps are not the same mathematics.
       versions: of the packages that count.
+      steps_per_call: steps that one call of the program does; `run` takes multiples.
     """
 
     run: Callable[[int], None]
     check: Callable[[str], dict[str, np.ndarray]] | None
     versions: dict[str, str]
+    steps_per_call: int = 1
 
 
 def serve(build: Callable[[Recipe, str, argparse.Namespace], Job]) -> None:
     """Runs a peer under the orders of mlp_job.py: a JSON line on stdout answers each.
 
-    The first line comes when the first step is done. Then each line of stdin is a number of steps,
+    The first line comes when the first call is done. Then each line of stdin is a number of steps,
     and the answer the seconds that they took. The last line, at the end of stdin, is peak memory.
     """
     parser = argparse.ArgumentParser()
@@ -104,7 +107,7 @@ def serve(build: Callable[[Recipe, str, argparse.Namespace], Job]) -> None:
     parser.add_argument("--optimizer", choices=("adam", "sgd"), default="adam")
     parser.add_argument("--check", nargs=2, metavar=("INPUTS", "RESULTS"))
     parser.add_argument("--xla", action="store_true", help="tf.function: jit_compile=True")
-    parser.add_argument("--steps_per_call", type=int, default=10, help="gan_jax alone")
+    parser.add_argument("--steps_per_call", type=int, default=10, help="of gan_jax")
     arguments = parser.parse_args()
     try:
         job = build(RECIPES[arguments.recipe], arguments.optimizer, arguments)
@@ -115,7 +118,7 @@ def serve(build: Callable[[Recipe, str, argparse.Namespace], Job]) -> None:
         inputs, results = arguments.check
         np.savez(results, **job.check(inputs))
         return
-    job.run(1)
+    job.run(job.steps_per_call)
     _answer(versions=job.versions)
     for line in sys.stdin:
         start = time.perf_counter()

@@ -60,14 +60,13 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
     )
     resident = parallel.replicate({"image": images})
     state = _with_first_weights(jax.jit(algorithm.init)(jax.random.key(0)))
-    state, done = parallel.replicate(state), 0
+    state, done, per_call = parallel.replicate(state), 0, arguments.steps_per_call
 
     def make(start: int, steps: int) -> Any:
         return parallel.shard(loader(start, steps))
 
     def run(steps: int) -> None:
         nonlocal state, done
-        per_call = min(steps, arguments.steps_per_call)
         starts = range(done, done + steps, per_call)
         flying = deque()
         for feed in prefetch(lambda start: make(start, per_call), iter(starts)):
@@ -95,7 +94,7 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
             **({"average": _layers(state.ema["params"])} if recipe.decay else {}),
         )
 
-    return job.Job(run, check, versions())
+    return job.Job(run, check, versions(), per_call)
 
 
 def _with_first_weights(state: Any) -> Any:

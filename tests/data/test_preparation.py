@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import pty
 import signal
 import subprocess
 import sys
+import termios
 
 import numpy as np
 import pytest
@@ -12,16 +14,26 @@ import pytest
 from gan_jax.data import preparation, reading, sources
 from gan_jax.data.recipe import Recipe, Split, array_examples
 
+# The package's own __init__ imports jax, which data sets do without, and which takes a second.
+WITHOUT_JAX = """
+import os, sys, types
+package = sys.modules["gan_jax"] = types.ModuleType("gan_jax")
+package.__path__ = [os.path.abspath("gan_jax")]
+package.__file__ = os.path.join(*package.__path__, "__init__.py")
+"""
+
 STALLING = """
-import sys, time
+import os, signal, sys, time
 import numpy as np
 from etils import epath
 from gan_jax.data import preparation, recipe
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
 def examples(stall):
     for index in range(300):
         if index == stall:
-            print("stalled", flush=True)
+            os.write(1, b"stalled\\n")  # preparing keeps print off stdout
             time.sleep(600)
         yield recipe.Example(str(index), np.full((4, 4, 1), index % 256, np.uint8))
 
@@ -37,16 +49,16 @@ LOADING = """
 import sys
 from gan_jax.data import sources
 source = sources.load("folder:" + sys.argv[1], image_size=32, data_dir=sys.argv[2])
-print(len(source), source.fingerprint)
+print(len(source), source.fingerprint, *sys.modules.keys() & {"jax", "tensorflow"})
 """
 
 
-def start(script, *arguments):
+def start(script, *arguments, stderr=subprocess.PIPE):
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, "-c", WITHOUT_JAX + script, *map(str, arguments)],
         cwd=pathlib.Path(__file__).parents[2],
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
@@ -83,6 +95,7 @@ def test_two_processes_prepare_once(tmp_path, write_images):
     outputs = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     assert outputs[0][0] == outputs[1][0]
+    assert len(outputs[0][0].split()) == 2  # 300, the fingerprint, and none of the modules
     assert outputs[0][0].startswith("300 ")
     assert sum("Preparing" in errors for _, errors in outputs) == 1
 
@@ -143,23 +156,21 @@ def test_default_is_the_environments_directory(tmp_path, monkeypatch):
 
 
 def test_a_terminal_gets_a_bar():
-    import pty
-
     leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 100))
     script = (
         "import time; from gan_jax.data.progress import progress\n"
         "for _ in progress(range(3), 3, 'Preparing'): time.sleep(0.2)"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=pathlib.Path(__file__).parents[2], stderr=follower
-    ) as process:
-        os.close(follower)
-        shown = b""
-        while chunk := _read(leader):
-            shown += chunk
+    process = start(script, stderr=follower)
+    os.close(follower)
+    shown = b""
+    while chunk := _read(leader):
+        shown += chunk
     os.close(leader)
+    assert process.communicate()[0] == ""
     assert process.returncode == 0
-    assert b"100%" in shown
+    assert b"Preparing: 100%" in shown
     assert b"3/3" in shown
 
 

@@ -9,8 +9,9 @@ from gan_jax.data.source import ArraySource, RecordSource, blocks, fingerprint
 
 @pytest.fixture
 def on_disk(prepared_root, monkeypatch):
-    monkeypatch.setattr(reading, "MAX_BYTES_IN_MEMORY", 0)
-    return sources.load("mnist_5k", data_dir=prepared_root)
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "MAX_BYTES_IN_MEMORY", 0)
+        return sources.load("mnist_5k", data_dir=prepared_root)
 
 
 @pytest.fixture

@@ -120,8 +120,8 @@ def test_images_of_different_sizes_need_a_size(prepare, tmp_path, refusal):
     ],
 )
 def test_sets_without_images(prepare, tmp_path, refusal, features, example, expected):
-    prepare("imdb_reviews", features, [example])
-    assert expected in refusal(sources.load, "imdb_reviews", data_dir=tmp_path)
+    prepare("iris", features, [example])
+    assert expected in refusal(sources.load, "iris", data_dir=tmp_path)
 
 
 def test_unprepared_without_tensorflow_names_the_one_command(tmp_path, monkeypatch, refusal):

@@ -34,8 +34,13 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, key):
 
 def test_the_mlps_of_the_article(key):
     generator, discriminator = MLPGenerator((28, 28, 1)), MLPDiscriminator()
-    weights = generator.init(key, jnp.zeros((1, 100)), train=False)
-    critic = discriminator.init(key, jnp.zeros((1, 28, 28, 1)), train=False)
+    weights, critic = jax.eval_shape(
+        lambda key: (
+            generator.init(key, jnp.zeros((1, 100)), train=False),
+            discriminator.init(key, jnp.zeros((1, 28, 28, 1)), train=False),
+        ),
+        key,
+    )
     layers = [(100, 128), (128, 256), (256, 512), (512, 784)]
     assert count(weights) == sum(i * o + o for i, o in layers)
     layers = [(784, 512), (512, 256), (256, 128), (128, 1)]

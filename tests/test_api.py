@@ -1,0 +1,98 @@
+"""The public API: README's example runs as it stands, and the conventions hold."""
+
+import inspect
+import re
+
+import jax
+import pytest
+from conftest import ROOT
+
+import gan_jax
+from gan_jax import experiment
+from gan_jax.command_line import load_config
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_example_of_the_readme_runs_as_it_stands():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(example.strip().splitlines()) <= 25
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["images"].shape == (16, 28, 28, 1)
+    assert int(names["state"].step) == 100
+
+
+def test_everything_exported_is_there_and_documented():
+    for name in gan_jax.__all__:
+        assert getattr(gan_jax, name).__doc__, name
+
+
+def test_gan_takes_keywords_only():
+    kinds = {p.kind for p in inspect.signature(gan_jax.gan).parameters.values()}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_the_fields_of_a_gan_begin_with_those_of_an_algorithm():
+    fields = gan_jax.Algorithm._fields
+    assert gan_jax.GAN._fields[: len(fields)] == fields
+
+
+CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_builds_and_takes_an_abstract_step(name):
+    config = load_config(str(ROOT / "configs" / f"{name}.py"))
+    experiment.check_config(config)
+    shape = (1, 1, 2) if config.data.name.startswith("toy:") else (28, 28, 1)
+    facts = experiment.DataFacts(shape, None, 100, "")
+    algorithm = experiment.build_algorithm(config, facts)
+    rows = (algorithm.minibatches, config.batch_size)
+
+    def step(key, images, index):
+        return algorithm.update(algorithm.init(key), {"image": images, "index": index})
+
+    state, _ = jax.eval_shape(
+        step,
+        jax.random.key(0),
+        jax.ShapeDtypeStruct((*rows, *shape), "float32"),
+        jax.ShapeDtypeStruct(rows, "int32"),
+    )
+    assert state.step.shape == ()
+
+
+@pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"default"}))
+def test_every_config_says_how_to_run_it(name):
+    text = load_docstring(name)
+    command = "python launch.py" + ("" if name == "mnist_mlp" else f" --config=configs/{name}.py")
+    assert f"    {command}" in text
+
+
+def load_docstring(name):
+    import ast
+
+    return ast.get_docstring(ast.parse((ROOT / "configs" / f"{name}.py").read_text()), clean=False)
+
+
+def test_every_key_of_the_default_config_is_commented():
+    """A key, or the group it opens, follows a comment or carries one."""
+    lines = (ROOT / "configs" / "default.py").read_text().splitlines()
+    for before, line in zip(lines, lines[1:], strict=False):
+        if re.match(r"    config\.\w+ = (?!ConfigDict)", line):
+            assert "#" in before + line, line
+
+
+def test_the_core_touches_no_machine():
+    """Algorithms, objectives and networks import nothing but arrays, Flax, optax and each other."""
+    core = ["rng.py", "axis.py", "train_state.py", "algorithms", "objectives", "models"]
+    allowed = {"jax", "flax", "optax", "gan_jax", "math", "zlib", "numpy", "typing", "types"}
+    files = [ROOT / "gan_jax" / name for name in core]
+    files = [file for path in files for file in (path.glob("*.py") if path.is_dir() else [path])]
+    for file in files:
+        for module in re.findall(r"^(?:from|import) ([\w.]+)", file.read_text(), re.MULTILINE):
+            top = module.partition(".")[0]
+            assert top in allowed or module == "collections.abc", (file, module)
+            assert not module.startswith(("gan_jax.runtime", "gan_jax.data")), (file, module)
+        if file.parent.name in ("algorithms", "objectives"):
+            assert "gan_jax.models" not in file.read_text(), file

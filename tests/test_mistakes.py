@@ -1,0 +1,136 @@
+"""Every mistake a user can make ends in one line and status 2, with nothing half-written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+SMOKE = "--config=configs/smoke.py"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder with the configs beside, and the few things that a mistake may be about."""
+    from conftest import ROOT
+
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "broken.py").write_text("def get_config(:\n")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("not a picture")
+    (tmp_path / "file").write_text("in the way")
+    return tmp_path
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def assert_refused(result, *words):
+    status, stdout, stderr = result
+    assert status == 2, (status, stderr)
+    assert stdout == ""
+    lines = stderr.strip().splitlines()
+    assert len(lines) == 1, stderr
+    assert lines[0].startswith("launch.py: ")
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+MISTAKES = {
+    "misspelt key": ([SMOKE, "--config.totl_steps=3"], ["totl_steps", "'total_steps'"]),
+    "misspelt inner key": ([SMOKE, "--config.data.nam=x"], ["data.nam", "'data.name'"]),
+    "misspelt flag": ([SMOKE, "--wokdir=x"], ["wokdir", "workdir"]),
+    "wrong type": ([SMOKE, "--config.total_steps=many"], ["config.total_steps", "many"]),
+    "wrong type in a tuple": ([SMOKE, "--config.generator.widths=a,b"], ["widths", "'a,b'"]),
+    "missing config": (["--config=configs/smok.py"], ["configs/smok.py", "configs/smoke.py"]),
+    "broken config": (["--config=broken.py"], ["broken.py", "SyntaxError"]),
+    "unknown mode": (["--mode=trian"], ["mode", "trian", "train"]),
+    "stray word": ([SMOKE, "train"], ["'train'", "--name=value"]),
+    "unknown choice": ([SMOKE, "--config.loss=relativstic"], ["relativstic", "'relativistic'"]),
+    "unknown penalty": ([SMOKE, "--config.penalties.r3=1."], ["penalties.r3", "'penalties.r"]),
+    "interval": ([SMOKE, "--config.log_every=3"], ["log_every", "steps_per_call"]),
+    "negative": ([SMOKE, "--config.batch_size=-8"], ["batch_size", "-8"]),
+    "batch and devices": ([SMOKE, "--config.batch_size=12"], ["batch_size", "8 devices", "try 16"]),
+    "unknown data": ([SMOKE, "--config.data.name=mnist_5m"], ["mnist_5m", "mnist_5k"]),
+    "empty folder": (
+        [SMOKE, "--config.data.name=folder:empty", "--config.data.image_size=8"],
+        ["empty"],
+    ),
+    "folder of texts": (
+        [SMOKE, "--config.data.name=folder:texts", "--config.data.image_size=8"],
+        ["texts"],
+    ),
+    "missing folder": (
+        [SMOKE, "--config.data.name=folder:none", "--config.data.image_size=8"],
+        ["none"],
+    ),
+    "no classes": (
+        [SMOKE, "--config.data.name=toy:swissroll", "--config.conditional=True"],
+        ["conditional"],
+    ),
+    "workdir below a file": ([SMOKE, "--workdir=file/run"], ["file/run"]),
+    "sampling from nothing": (["--mode=sample", "--workdir=empty"], ["empty", "no checkpoint"]),
+    "no samples": (["--mode=sample", "--workdir=empty", "--num_samples=0"], ["num_samples", "0"]),
+    "odd output": (["--mode=sample", "--workdir=empty", "--output=a.jpg"], ["a.jpg", ".npz"]),
+    "half a process": ([SMOKE, "--num_processes=2"], ["--coordinator"]),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_one_line_and_writes_nothing(name, run, folder):
+    arguments, words = MISTAKES[name]
+    before = files(folder), files_of_data()
+    assert_refused(run(*arguments, devices=8), *words)
+    assert (files(folder), files_of_data()) == before
+
+
+def files_of_data():
+    """Prepared sets; the digits' own preparation is no mistake."""
+    root = os.environ["TFDS_DATA_DIR"]
+    return [name for name in os.listdir(root) if not name.startswith(("mnist_5k", "."))]
+
+
+def test_mistakes_around_an_existing_run(run, launch, folder):
+    workdir = f"--workdir={folder / 'run'}"
+    assert run(SMOKE, workdir, "--config.total_steps=4")[0] == 0
+
+    # Another config: every key that differs is named, neutral ones are not.
+    changed = [SMOKE, workdir, "--config.loss=non_saturating", "--config.batch_size=16"]
+    before = files(folder)
+    refused = run(*changed, "--config.log_every=2", "--config.total_steps=6")
+    assert_refused(refused, "loss", "batch_size", "--config_change=allow")
+    assert "log_every" not in refused[2]
+    assert "total_steps" not in refused[2]
+
+    # Labels, for networks without classes.
+    sample = ["--mode=sample", workdir, "--output=x.npz"]
+    assert_refused(run(*sample, "--labels=1"), "--labels", "no classes")
+    assert files(folder) == before
+
+    # Another run holds the folder.
+    holder = "import sys, time\nfrom gan_jax.runtime.workdir import lock\n" + (
+        "with lock(sys.argv[1]):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", holder, str(folder / "run")], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    assert_refused(run(SMOKE, workdir, "--config.total_steps=8"), "in use", str(process.pid))
+    process.kill()
+    process.communicate()
+    assert run(SMOKE, workdir, "--config.total_steps=6")[0] == 0
+
+    # With leave, the changed config goes on.
+    assert run(*changed, "--config.total_steps=8", "--config_change=allow")[0] == 0
+
+
+def test_labels_out_of_range(run, folder):
+    workdir = f"--workdir={folder / 'run'}"
+    assert run(SMOKE, workdir, "--config.total_steps=2", "--config.conditional=True")[0] == 0
+    before = files(folder)
+    sample = ["--mode=sample", workdir, "--output=x.npz"]
+    assert_refused(run(*sample, "--labels=3,10"), "--labels", "10", "0 to 9")
+    assert_refused(run(*sample, "--labels=three"), "--labels", "three")
+    assert files(folder) == before

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from gan_jax.command_line import load_config
+from gan_jax.sample import sample
+from gan_jax.train import train
+
+
+@pytest.fixture(scope="module")
+def workdirs(tmp_path_factory):
+    """Two short runs: one without classes, one with."""
+    folders = {}
+    for name, conditional in (("plain", False), ("classes", True)):
+        config = load_config(str(ROOT / "configs" / "smoke.py"))
+        config.conditional, config.total_steps = conditional, 4
+        folders[name] = tmp_path_factory.mktemp(name)
+        train(config, folders[name])
+    return folders
+
+
+def test_npz(workdirs, tmp_path):
+    sample(workdirs["plain"], tmp_path / "a.npz", num_samples=1_001, seed=3)
+    images = np.load(tmp_path / "a.npz")["images"]
+    assert (images.shape, images.dtype) == ((1_001, 28, 28, 1), np.uint8)
+    sample(workdirs["plain"], tmp_path / "b.npz", num_samples=7, seed=3)
+    few = np.load(tmp_path / "b.npz")
+    assert few.files == ["images"]
+    # Image i depends on (seed, i) only; another batch size may round a pixel differently.
+    assert np.abs(images[:7].astype(int) - few["images"]).max() <= 1
+    sample(workdirs["plain"], tmp_path / "c.npz", num_samples=7, seed=4)
+    assert np.abs(images[:7].astype(int) - np.load(tmp_path / "c.npz")["images"]).max() > 1
+
+
+def test_labels(workdirs, tmp_path):
+    sample(workdirs["classes"], tmp_path / "a.npz", num_samples=5, labels=[7, 2])
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npz")["labels"], [7, 2, 7, 2, 7])
+    sample(workdirs["classes"], tmp_path / "b.npz", num_samples=12)
+    labels = np.load(tmp_path / "b.npz")["labels"]
+    np.testing.assert_array_equal(labels, [*range(10), 0, 1])
+
+
+def test_a_grid_and_a_folder(workdirs, tmp_path):
+    sample(workdirs["plain"], tmp_path / "grid.png", num_samples=25)
+    with Image.open(tmp_path / "grid.png") as grid:
+        assert grid.width > grid.height  # ten a row
+    sample(workdirs["plain"], tmp_path / "single", num_samples=11)
+    names = sorted(path.name for path in (tmp_path / "single").iterdir())
+    assert names == [f"{i:02d}.png" for i in range(11)]
+    sample(workdirs["plain"], tmp_path / "all.npz", num_samples=11)
+    with Image.open(tmp_path / "single" / "03.png") as image:
+        pixels = np.asarray(image)
+    np.testing.assert_array_equal(pixels, np.load(tmp_path / "all.npz")["images"][3, ..., 0])
+
+
+def test_only_the_average_is_read(workdirs, tmp_path, monkeypatch):
+    """Sampling needs neither the data nor the rest of the state."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
+    sample(workdirs["plain"], tmp_path / "a.png", num_samples=3)
+    assert not (tmp_path / "nothing").exists()

@@ -1,0 +1,268 @@
+"""The training loop: stops, resumes exactly, never saves what is not finite."""
+
+import json
+import os
+import random
+import signal
+import time
+
+import jax
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from gan_jax.command_line import load_config
+from gan_jax.runtime.checkpoint import Checkpoints
+from gan_jax.train import Diverged, train
+
+SMOKE = f"--config={ROOT / 'configs' / 'smoke.py'}"
+
+
+def smoke(**overrides):
+    config = load_config(str(ROOT / "configs" / "smoke.py"))
+    config.update_from_flattened_dict(overrides)
+    return config
+
+
+def lines(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def final_state(workdir):
+    """Every array of the newest checkpoint, as saved; fails where there is none."""
+    import orbax.checkpoint as ocp
+
+    with Checkpoints(workdir / "checkpoints") as checkpoints:
+        step = checkpoints.steps()[-1]
+    handler = ocp.PyTreeCheckpointHandler()
+    tree = handler.restore(
+        (workdir / "checkpoints" / str(step) / "state").resolve(),
+        args=ocp.args.PyTreeRestore(restore_args=None),
+    )
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    return step, {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in paths}
+
+
+def assert_same_run(workdir, expected):
+    step, state = final_state(workdir)
+    expected_step, expected_state = final_state(expected)
+    assert step == expected_step
+    assert state.keys() == expected_state.keys()
+    assert {"step", "key", "generator", "discriminator", "ema"} <= {
+        path.split("'")[1] for path in state
+    }
+    for path, array in state.items():
+        np.testing.assert_array_equal(array, expected_state[path], err_msg=path)
+    assert (workdir / "metrics.jsonl").read_bytes() == (expected / "metrics.jsonl").read_bytes()
+    for name in ("latest.png", f"step_{step:08d}.png"):
+        ours, theirs = workdir / "samples" / name, expected / "samples" / name
+        assert ours.read_bytes() == theirs.read_bytes(), name
+
+
+# ---- kill -9 ------------------------------------------------------------------------------------
+
+KILLED = [
+    *(SMOKE, "--config.total_steps=2000", "--config.log_every=10", "--config.sample_every=500"),
+    *("--config.checkpoint_every=100", "--config.generator.widths=(512,512)"),
+]
+
+
+def wait_for(condition, process):
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.0005)
+
+
+def saving(workdir):
+    """Whether a checkpoint is half-written right now."""
+    folder = workdir / "checkpoints"
+    return folder.exists() and any("tmp" in name for name in os.listdir(folder))
+
+
+def progress(workdir):
+    file = workdir / "metrics.jsonl"
+    return file.read_bytes().count(b"\n") if file.exists() else 0
+
+
+def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_path):
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    assert run(*KILLED, f"--workdir={straight}")[0] == 0
+    moments = random.Random(os.urandom(8))
+    for moment in range(5):
+        process = launch(*KILLED, f"--workdir={killed}")
+        begun = progress(killed)
+        wait_for(lambda begun=begun: progress(killed) > begun, process)
+        if moment == 2:
+            wait_for(lambda: saving(killed), process)
+        else:
+            time.sleep(moments.uniform(0, 0.8))
+        process.kill()
+        process.communicate()
+        if moment == 2:
+            assert saving(killed), "it was not killed in the middle of a save"
+    assert len(lines(killed)) < 200, "it was finished before the last kill"
+    status, _, stderr = run(*KILLED, f"--workdir={killed}")
+    assert status == 0, stderr
+    assert "going on from step" in stderr
+    assert [line["step"] for line in lines(killed)] == list(range(10, 2001, 10))
+    assert_same_run(killed, straight)
+
+
+# ---- stopping and going on ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_after_saving_and_the_run_goes_on(number, launch, run, tmp_path):
+    workdir = tmp_path / "run"
+    arguments = [SMOKE, f"--workdir={workdir}", "--config.checkpoint_every=100000"]
+    long = ["--config.total_steps=100000", "--config.log_every=4"]
+    process = launch(*arguments, *long)
+    wait_for(lambda: progress(workdir) > 3, process)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    step, _ = final_state(workdir)
+    assert f"stopped at step {step}" in stderr
+    assert step < 100000
+    rest = step + 8
+    status, _, stderr = run(*arguments, f"--config.total_steps={rest}", "--config.log_every=4")
+    assert status == 0
+    assert f"going on from step {step}" in stderr
+    assert final_state(workdir)[0] == rest
+
+
+def test_a_finished_run_says_so_and_changes_nothing(tmp_path, capfd):
+    train(smoke(total_steps=8), tmp_path)
+    before = (tmp_path / "metrics.jsonl").read_bytes(), final_state(tmp_path)
+    train(smoke(total_steps=8), tmp_path)
+    assert "finished: step 8" in capfd.readouterr().err
+    assert (tmp_path / "metrics.jsonl").read_bytes() == before[0]
+    assert final_state(tmp_path)[0] == before[1][0] == 8
+
+
+def test_a_checkpoint_of_8_devices_goes_on_with_1_and_with_4(run, tmp_path):
+    """Equal to the run that stayed on 8, up to the order of float sums."""
+    arguments = [SMOKE, "--config.generator_optimizer.eps=1e-3"]
+    states = {}
+    for devices in (8, 4, 1):
+        workdir = tmp_path / str(devices)
+        first = run(*arguments, f"--workdir={workdir}", "--config.total_steps=20", devices=8)
+        assert first[0] == 0, first
+        second = run(*arguments, f"--workdir={workdir}", devices=devices)
+        assert second[0] == 0, second
+        assert "going on from step 20" in second[2]
+        step, states[devices] = final_state(workdir)
+        assert step == 40
+    for devices in (4, 1):
+        for path, array in states[8].items():
+            np.testing.assert_allclose(states[devices][path], array, atol=1e-3, err_msg=path)
+
+
+def test_damage_falls_back_to_the_checkpoint_before(tmp_path, capfd):
+    """A flipped bit in the newest checkpoint costs ten steps, not the run."""
+    straight, damaged = tmp_path / "straight", tmp_path / "damaged"
+    for workdir in (straight, damaged):
+        train(smoke(), workdir)
+    data = max((damaged / "checkpoints" / "40").rglob("*"), key=lambda p: p.stat().st_size)
+    content = bytearray(data.read_bytes())
+    content[len(content) // 2] ^= 1
+    data.write_bytes(content)
+    capfd.readouterr()
+    train(smoke(), damaged)
+    assert "checkpoint 40 is damaged" in (err := capfd.readouterr().err)
+    assert "going on from step 30" in err
+    assert_same_run(damaged, straight)
+
+
+# ---- what is not finite -------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_is_never_saved(run, tmp_path):
+    workdir = tmp_path / "run"
+    assert run(SMOKE, f"--workdir={workdir}", "--config.total_steps=10")[0] == 0
+    before = final_state(workdir)
+    rate = "--config.discriminator_optimizer.learning_rate=1e30"
+    status, _, stderr = run(SMOKE, f"--workdir={workdir}", rate, "--config_change=allow")
+    assert status == 1
+    last = stderr.strip().splitlines()[-1]
+    assert "diverged" in last
+    assert "newest checkpoint is step 10" in last
+    assert "Traceback" not in stderr
+    step, state = final_state(workdir)
+    assert step == 10
+    for path, array in state.items():
+        np.testing.assert_array_equal(array, before[1][path])
+
+
+def test_divergence_before_any_checkpoint(tmp_path):
+    with pytest.raises(Diverged, match="there is no checkpoint"):
+        train(smoke(**{"discriminator_optimizer.learning_rate": 1e30}), tmp_path)
+
+
+# ---- what a run leaves --------------------------------------------------------------------------
+
+
+def test_host_and_device_placement_give_the_same_run(tmp_path):
+    for placement in ("host", "device"):
+        train(smoke(**{"data.placement": placement}), tmp_path / placement)
+    assert_same_run(tmp_path / "host", tmp_path / "device")
+
+
+def test_intervals_do_not_change_what_is_learned(tmp_path):
+    train(smoke(), tmp_path / "a")
+    train(smoke(log_every=8, sample_every=40, checkpoint_every=40), tmp_path / "b")
+    (step, a), (_, b) = final_state(tmp_path / "a"), final_state(tmp_path / "b")
+    assert step == 40
+    for path, array in a.items():
+        np.testing.assert_array_equal(array, b[path])
+    assert lines(tmp_path / "b") == [x for x in lines(tmp_path / "a") if x["step"] % 8 == 0]
+
+
+def test_a_workdir_holds_what_the_readme_says(tmp_path):
+    train(smoke(), tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == 8
+    assert [line["step"] for line in lines(tmp_path)] == list(range(4, 41, 4))
+    assert lines(tmp_path)[0]["images"] == 32
+    assert lines(tmp_path)[0].keys() == {
+        *("step", "images", "discriminator_loss", "generator_loss", "r1", "r2"),
+        *("real_logits", "fake_logits"),
+    }
+    names = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert names == ["latest.png", "step_00000020.png", "step_00000040.png"]
+    with Image.open(tmp_path / "samples" / "latest.png") as grid:
+        assert grid.mode == "L"
+        assert grid.width == grid.height
+    assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["30", "40"]
+    assert any((tmp_path / "tensorboard").iterdir())
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_any_number_of_channels(channels, tmp_path):
+    train(smoke(total_steps=2, **{"data.channels": channels, "data.image_size": 8}), tmp_path)
+    with Image.open(tmp_path / "samples" / "latest.png") as grid:
+        assert grid.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+
+
+@pytest.mark.parametrize("name", ["ring8", "grid25", "swissroll"])
+def test_points(name, tmp_path):
+    overrides = {"data.name": f"toy:{name}", "generator.output": "linear"}
+    train(smoke(total_steps=4, **overrides), tmp_path)
+    with Image.open(tmp_path / "samples" / "latest.png") as plot:
+        assert plot.mode == "RGB"
+
+
+def test_standardized_balanced_conditional_training(tmp_path):
+    overrides = {
+        **{"data.normalize": "standardize", "generator.output": "linear", "conditional": True},
+        **{"data.balance": "uniform", "d_steps": 2, "loss": "non_saturating"},
+        **{"penalties.r1": 0.0, "generator_optimizer.schedule": "cosine"},
+    }
+    train(smoke(**overrides), tmp_path)
+    assert "r1" not in lines(tmp_path)[-1]
+    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        data = checkpoints.metadata()["data"]
+    assert data["num_classes"] == 10
+    assert -1 < data["mean"][0] < 0 < data["std"][0] < 1
