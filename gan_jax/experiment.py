@@ -10,8 +10,8 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.algorithm import Algorithm
+from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import gan
 from gan_jax.configuration import flatten
 from gan_jax.data.plan import BalancedPlan, IndexPlan

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import runpy
 
 import jax
 import pytest
@@ -14,11 +15,11 @@ from gan_jax.command_line import load_config
 README = (ROOT / "README.md").read_text()
 
 
-def test_the_example_of_the_readme_runs_as_it_stands():
+def test_the_example_of_the_readme_runs_as_it_stands(tmp_path):
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len(example.strip().splitlines()) <= 25
-    names = {}
-    exec(compile(example, "README.md", "exec"), names)
+    (tmp_path / "example.py").write_text(example)
+    names = runpy.run_path(str(tmp_path / "example.py"))
     assert names["images"].shape == (16, 28, 28, 1)
     assert int(names["state"].step) == 100
 

@@ -10,7 +10,6 @@ from functools import lru_cache
 
 import numpy as np
 
-
 Permutation = Callable[[int], np.ndarray]
 
 

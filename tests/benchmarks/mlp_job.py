@@ -6,7 +6,7 @@ measures every peer whose package is installed, in a process of its own, in turn
 Ratios are taken within a round. It prints a Markdown table and writes `mlp_job.json`. Peers may
 live in other environments, and a shorter run tells the direction:
 
-    python tests/benchmarks/mlp_job.py --torch-python=PATH --keras-python=PATH --rounds=3 --steps=100
+    python tests/benchmarks/mlp_job.py --torch-python=PATH --keras-python=PATH --rounds=3
 
     python tests/benchmarks/mlp_job.py --check
 
@@ -33,7 +33,9 @@ import job
 import numpy as np
 
 HERE = pathlib.Path(__file__).parent
-LIMITS = {"sgd": 1e-4, "adam": 1e-2}  # Adam turns the rounding of a tiny gradient into a step
+LIMITS = {"sgd": 2e-3, "adam": 5e-2}
+"""By how much of its movement a network may differ. Rounding alone gives 2e-6 with SGD; where it
+flips a unit's sign, up to 1e-3. Adam turns the rounding of a gradient near 0 into a whole step."""
 
 
 class Peer(NamedTuple):
@@ -59,7 +61,7 @@ class Worker:
     """
 
     def __init__(self, peer: Peer, recipe: str, environment: Mapping[str, str]):
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by `close`
         start = time.perf_counter()
         self._process = subprocess.Popen(
             _command(peer, recipe),
@@ -196,7 +198,7 @@ def measure(peers: list[Peer], recipe: str, arguments: argparse.Namespace) -> di
 
 
 def first_steps(peer: Peer, recipe: str, starts: int) -> tuple[list[float], list[float]]:
-    """Returns the seconds to the first step with an empty cache of programs, and with a full one."""
+    """Returns the seconds to the first step, with no compiled programs on disk, and with them."""
     cold, warm = [], []
     for _ in range(starts):
         with _environment() as environment:
@@ -276,13 +278,13 @@ def _differences(
         "generator": _flat(job.first_weights(job.GENERATOR, 1)),
         "discriminator": _flat(job.first_weights(job.DISCRIMINATOR, 2)),
     }
-    start["average"] = start["generator"]
     with _environment() as environment, tempfile.TemporaryDirectory() as folder:
-        expected: dict[str, np.ndarray] = {}
-        for peer in peers:
+        inputs, results = f"{folder}/inputs.npz", f"{folder}/results.npz"
+        flags = [f"--optimizer={optimizer}", "--check", inputs, results]
+        ours: dict[str, np.ndarray] = {}
+        for peer in peers:  # gan_jax comes first and writes the inputs
             if peer.script == "peer_keras.py":
                 continue
-            flags = [f"--optimizer={optimizer}", "--check", f"{folder}/in.npz", f"{folder}/out.npz"]
             command = _command(peer, recipe, *flags)
             done = subprocess.run(command, env=environment, capture_output=True, text=True)
             if "missing" in done.stdout:
@@ -290,21 +292,16 @@ def _differences(
                 continue
             if done.returncode:
                 sys.exit(f"{' '.join(command)} failed:\n{done.stderr[-4000:]}")
-            with np.load(f"{folder}/out.npz") as file:
-                got = dict(file)
-            if not expected:
-                expected = got
+            with np.load(results) as file:
+                theirs = dict(file)
+            if not ours:
+                ours, moved = theirs, {k: np.linalg.norm(theirs[k] - start[k]) for k in start}
+                moved["average"] = moved["generator"]
                 continue
-            losses = np.abs(got.pop("losses") - expected["losses"]).max()
-            yield (
-                peer.name,
-                {"losses": losses}
-                | {
-                    name: np.linalg.norm(got[name] - expected[name])
-                    / np.linalg.norm(expected[name] - start[name])
-                    for name in got
-                },
-            )
+            differences = {"losses": np.abs(theirs.pop("losses") - ours["losses"]).max()}
+            for name, weights in theirs.items():
+                differences[name] = np.linalg.norm(weights - ours[name]) / moved[name]
+            yield peer.name, differences
 
 
 def _flat(layers: job.Layers) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The MLP job in TensorFlow: Keras networks and optimizers, the step a `tf.function`. Run by mlp_job.py.
+"""The MLP job as a `tf.function`: Keras networks and optimizers. Run by mlp_job.py.
 
 One graph a step, data and noise drawn inside it, one discriminator pass over reals and fakes
 together. `--xla` compiles it with XLA too, which is what gan_jax compiles with.
@@ -9,7 +9,7 @@ import os
 
 import job
 import numpy as np
-from job import BATCH, Layers, Recipe
+from job import BATCH, Inputs, Layers, Recipe
 
 
 def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.Job:
@@ -66,7 +66,7 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
         discriminator_optimizer.apply_gradients(zip(gradients, critic_weights, strict=True))
         return loss
 
-    def generator_step(real: tf.Tensor, z: tf.Tensor) -> tf.Tensor:
+    def generator_step(real: tf.Tensor | None, z: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([weight.value for weight in weights])
             fake_logits = discriminator(generator(z))
@@ -82,8 +82,11 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
         return loss
 
     @tf.function(jit_compile=arguments.xla)
-    def step(real: tf.Tensor, z: tf.Tensor, generator_real: tf.Tensor, generator_z: tf.Tensor):
-        return discriminator_step(real, z), generator_step(generator_real, generator_z)
+    def step(inputs: Inputs) -> tuple[tf.Tensor, tf.Tensor]:
+        return (
+            discriminator_step(inputs.real, inputs.z),
+            generator_step(inputs.generator_real, inputs.generator_z),
+        )
 
     images = tf.constant(job.images().reshape(job.EXAMPLES, -1))
 
@@ -93,13 +96,9 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
 
     @tf.function(jit_compile=arguments.xla)
     def drawn_step() -> None:
-        generator_real = reals() if recipe.relativistic else tf.zeros((0,))
-        z, generator_z = (
-            tf.random.normal((BATCH, job.LATENT)),
-            tf.random.normal((BATCH, job.LATENT)),
-        )
-        discriminator_step(reals(), z)
-        generator_step(generator_real, generator_z)
+        noise = tf.random.normal((2, BATCH, job.LATENT))
+        discriminator_step(reals(), noise[0])
+        generator_step(reals() if recipe.relativistic else None, noise[1])
 
     def run(steps: int) -> None:
         for _ in range(steps):
@@ -114,7 +113,7 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
         losses = []
         for inputs in job.checked_inputs(path):
             tensors = (tf.constant(x.reshape(BATCH, -1)) for x in inputs)
-            losses.append(tuple(float(loss) for loss in step(*tensors)))
+            losses.append(tuple(float(loss) for loss in step(Inputs(*tensors))))
         return job.checked_results(
             losses,
             generator=layers(weights),

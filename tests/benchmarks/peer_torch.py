@@ -60,7 +60,7 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
         discriminator_optimizer.step()
         return loss.detach()
 
-    def generator_step(real: Tensor, z: Tensor) -> Tensor:
+    def generator_step(real: Tensor | None, z: Tensor) -> Tensor:
         fake_logits = discriminator(generator(z))
         if recipe.relativistic:
             with torch.no_grad():

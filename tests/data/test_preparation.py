@@ -53,14 +53,27 @@ print(len(source), source.fingerprint, *sys.modules.keys() & {"jax", "tensorflow
 """
 
 
-def start(script, *arguments, stderr=subprocess.PIPE):
-    return subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_JAX + script, *map(str, arguments)],
-        cwd=pathlib.Path(__file__).parents[2],
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-    )
+@pytest.fixture
+def start():
+    """Starts a script in a process of its own; what still runs at the end of a test is killed."""
+    processes = []
+
+    def call(script, *arguments, stderr=subprocess.PIPE):
+        processes.append(
+            subprocess.Popen(
+                [sys.executable, "-c", WITHOUT_JAX + script, *map(str, arguments)],
+                cwd=pathlib.Path(__file__).parents[2],
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
+        )
+        return processes[-1]
+
+    yield call
+    for process in processes:
+        with process:  # waits, and closes its pipes
+            process.kill()
 
 
 def quick_recipe():
@@ -70,26 +83,27 @@ def quick_recipe():
 
 
 @pytest.mark.parametrize("stall", [100, 1000], ids=["in the first split", "in the second split"])
-def test_a_killed_preparation_leaves_nothing_that_looks_finished(tmp_path, stall):
-    with start(STALLING, tmp_path, stall) as process:
-        assert process.stdout.readline() == "stalled\n"
-        assert list(tmp_path.glob("slow/set/incomplete.*"))
-        process.send_signal(signal.SIGKILL)
+def test_a_killed_preparation_leaves_nothing_that_looks_finished(tmp_path, start, stall):
+    process = start(STALLING, tmp_path, stall)
+    assert process.stdout.readline() == "stalled\n"
+    assert list(tmp_path.glob("slow/set/incomplete.*"))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     assert not list(tmp_path.glob("slow/set/[!i]*"))
     folder = preparation.prepared(quick_recipe(), preparation.data_root(tmp_path))
     assert len(reading.read(folder, "slow", "train")) == 300
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]  # leftovers are gone
 
 
-def test_an_interrupted_preparation_cleans_up_after_itself(tmp_path):
-    with start(STALLING, tmp_path, 100) as process:
-        process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-    assert process.returncode != 0
+def test_an_interrupted_preparation_cleans_up_after_itself(tmp_path, start):
+    process = start(STALLING, tmp_path, 100)
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    assert "KeyboardInterrupt" in process.communicate()[1]
     assert not list(tmp_path.glob("slow"))
 
 
-def test_two_processes_prepare_once(tmp_path, write_images):
+def test_two_processes_prepare_once(tmp_path, start, write_images):
     write_images(tmp_path / "photos", 300, size=(64, 64))
     processes = [start(LOADING, tmp_path / "photos", tmp_path / "tfds") for _ in range(2)]
     outputs = [process.communicate() for process in processes]
@@ -100,15 +114,14 @@ def test_two_processes_prepare_once(tmp_path, write_images):
     assert sum("Preparing" in errors for _, errors in outputs) == 1
 
 
-def test_a_second_preparation_waits_for_the_first(tmp_path):
-    with start(STALLING, tmp_path, 100) as first:
-        first.stdout.readline()
-        with start(STALLING, tmp_path, 100) as second:
-            assert second.stderr.readline() == "Waiting for the process that prepares slow\n"
-            first.send_signal(signal.SIGKILL)
-            assert second.stdout.readline() == "stalled\n"  # the lock went with its holder
-            assert len(list(tmp_path.glob("slow/set/incomplete.*"))) == 1
-            second.send_signal(signal.SIGKILL)
+def test_a_second_preparation_waits_for_the_first(tmp_path, start):
+    first = start(STALLING, tmp_path, 100)
+    assert first.stdout.readline() == "stalled\n"
+    second = start(STALLING, tmp_path, 100)
+    assert second.stderr.readline() == "Waiting for the process that prepares slow\n"
+    first.send_signal(signal.SIGKILL)
+    assert second.stdout.readline() == "stalled\n"  # the lock went with its holder
+    assert len(list(tmp_path.glob("slow/set/incomplete.*"))) == 1
 
 
 def test_where_locks_are_not_shared_the_slower_process_takes_the_faster_ones_set(tmp_path):
@@ -155,7 +168,7 @@ def test_default_is_the_environments_directory(tmp_path, monkeypatch):
     )
 
 
-def test_a_terminal_gets_a_bar():
+def test_a_terminal_gets_a_bar(start):
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 100))
     script = (

@@ -18,6 +18,7 @@ def test_splits_are_independent_draws():
     train, test = sources.load("toy:ring8"), sources.load("toy:ring8", "test")
     assert len(test) < len(train)
     assert not {point.tobytes() for point in test.images} & {p.tobytes() for p in train.images}
+    assert (train.labels[:100] != test.labels[:100]).any()
     assert train.fingerprint != test.fingerprint
 
 
