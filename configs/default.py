@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
     config.data.placement = "auto"
 
     # ---- networks ----
+    # How many standard normal numbers an image is made from.
     config.latent_dim = 100
     # Whether both networks see the class.
     config.conditional = False
@@ -76,7 +77,7 @@ def get_config() -> ConfigDict:
     # ---- the loop; none of these changes what is learned ----
     # Updates in one call of the compiled program. Divides every interval below.
     config.steps_per_call = 10
-    # In generator updates.
+    # Generator updates from one line of metrics, sample grid, checkpoint to the next.
     config.log_every = 100
     config.sample_every = 1_000
     config.checkpoint_every = 1_000

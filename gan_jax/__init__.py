@@ -6,14 +6,12 @@ from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import GAN, gan
 from gan_jax.errors import InputError
 from gan_jax.models import mlp
-from gan_jax.models.families import FAMILIES
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.objectives import losses, penalties
 from gan_jax.train_state import NetState, TrainState
 
 __all__ = [
-    "FAMILIES",
     "GAN",
     "Algorithm",
     "InputError",

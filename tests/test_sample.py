@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from conftest import ROOT
 from PIL import Image
+from runs import smoke
 
-from gan_jax.command_line import load_config
 from gan_jax.sample import sample
 from gan_jax.train import train
 
@@ -13,10 +12,8 @@ def workdirs(tmp_path_factory):
     """Two short runs: one without classes, one with."""
     folders = {}
     for name, conditional in (("plain", False), ("classes", True)):
-        config = load_config(str(ROOT / "configs" / "smoke.py"))
-        config.conditional, config.total_steps = conditional, 4
         folders[name] = tmp_path_factory.mktemp(name)
-        train(config, folders[name])
+        train(smoke(conditional=conditional, total_steps=4), folders[name])
     return folders
 
 

@@ -1,6 +1,7 @@
 """From any picture to an array of the asked size and channels: the one function for all sets."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -71,8 +72,11 @@ def decode(encoded: bytes, size: int | None, channels: int) -> np.ndarray:
         return fit(image, size, channels)
 
 
-def to_unit_range(images: np.ndarray) -> np.ndarray:
-    """Maps uint8 to float32 in [-1, 1] by `u / 127.5 - 1`; leaves float32 as it is."""
+def to_unit_range(images: Any) -> Any:
+    """Maps uint8 to float32 in [-1, 1] by `u / 127.5 - 1`; leaves float32 as it is.
+
+    For NumPy's arrays as well as JAX's, compiled or not.
+    """
     if images.dtype == np.uint8:
         return images.astype(np.float32) / np.float32(127.5) - 1
     return images

@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from gan_jax.data.images import to_unit_range
 from gan_jax.data.source import Source
 
 Array = jax.Array
@@ -85,13 +85,6 @@ def decode(resident: Mapping[str, Array], feed: Mapping[str, Array]) -> dict[str
     if "example" in feed:
         batch |= {name: values[feed["example"]] for name, values in resident.items()}
     return batch | {"image": to_unit_range(batch["image"])}
-
-
-def to_unit_range(images: Array) -> Array:
-    """Maps uint8 images to float32 in [-1, 1] (0 to -1, 255 to 1); float images stay."""
-    if images.dtype != jnp.uint8:
-        return images
-    return images.astype(jnp.float32) / 127.5 - 1.0
 
 
 def prefetch(make: Callable[[Any], T], arguments: Iterator[Any], depth: int = 2) -> Iterator[T]:

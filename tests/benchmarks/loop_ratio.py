@@ -3,25 +3,26 @@
     PYTHONPATH=. python tests/benchmarks/loop_ratio.py
 
 The real loop trains the default config in a temporary folder, with its logs, samples and
-checkpoints. After every checkpoint interval it is held, and the same compiled update, called in a
-loop by itself on one feed, does as many steps. It is held in the middle between two checkpoints,
-so that the background part of a save falls into the loop's own time. Prints steps/s and ratios.
+checkpoints. Once every checkpoint interval it is held, and the same compiled update, called in a
+loop by itself on one feed, does as many steps. The loop is held in the middle between two
+checkpoints, so that the background part of a save falls into the loop's own time. Prints the
+steps/s of both, block by block, and the median ratio.
 """
 
 import argparse
 import statistics
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
-from unittest import mock
 
 import jax
+from etils import epath
 
 from configs import mnist_mlp
-from gan_jax import train
-from gan_jax.data.loader import decode
-from gan_jax.rng import key_for
+from gan_jax import experiment, train
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cache import cache_compiled_programs
 
@@ -29,14 +30,14 @@ Feeds = Iterator[tuple[int, Any]]
 
 
 class BareUpdate:
-    """The compiled update, called in a loop by itself."""
+    """The compiled update of a run, called in a loop by itself, on a state of its own."""
 
-    def __init__(self, algorithm: Any, resident: Any):
-        state = jax.jit(algorithm.init)(key_for(jax.random.key(0), "bare"))
-        self._state, self._resident = parallel.replicate(state), parallel.replicate(resident)
-        self._call = parallel.pmapped(parallel.several_steps(algorithm.update, decode))
+    def __init__(self, run: train._Run):
+        self._call, self._resident = run._call, run._resident
+        state = jax.jit(run._algorithm.init)(jax.random.key(1))
+        self._state = parallel.replicate(state)
 
-    def run(self, feed: Any, calls: int) -> float:
+    def time(self, feed: Any, calls: int) -> float:
         """Returns the seconds that `calls` calls take."""
         start = time.perf_counter()
         for _ in range(calls):
@@ -46,50 +47,46 @@ class BareUpdate:
 
 
 def alternating(
-    make_feeds: Callable[..., tuple[Any, Feeds]], block: int, seconds: list[tuple[float, float]]
-) -> Callable[..., tuple[Any, Feeds]]:
-    """Wraps the loop's source of feeds: every `block` steps it first runs the bare update.
+    run: train._Run, feeds: Feeds, block: int, seconds: list[tuple[float, float]]
+) -> Feeds:
+    """Yields the run's feeds; in the middle of every `block` steps runs the bare update as long.
 
-    The seconds of each block go to `seconds`: the loop's, the bare update's. The first block
-    compiles and does not count.
+    `seconds` gets the time of each block: the loop's, the bare update's. The loop's part up to the
+    first hold compiles and does not count.
     """
-
-    def wrapped(config: Any, source: Any, algorithm: Any, start: int) -> tuple[Any, Feeds]:
-        resident, feeds = make_feeds(config, source, algorithm, start)
-        bare, calls = BareUpdate(algorithm, resident), block // config.steps_per_call
-
-        def held() -> Feeds:
-            resumed = None
-            for step, feed in feeds:
-                if (step - config.steps_per_call) % block == block // 2:
-                    loop = time.perf_counter() - resumed if resumed else None
-                    bare_seconds = bare.run(feed, calls)
-                    if loop is not None:
-                        seconds.append((loop, bare_seconds))
-                    resumed = time.perf_counter()
-                yield step, feed
-
-        return resident, held()
-
-    return wrapped
+    bare, per_call, resumed = BareUpdate(run), run._config.steps_per_call, None
+    for step, feed in feeds:
+        if (step - per_call) % block == block // 2:
+            run._settle()  # the calls in flight are the loop's
+            if resumed is not None:
+                seconds.append((time.perf_counter() - resumed, bare.time(feed, block // per_call)))
+            resumed = time.perf_counter()
+        yield step, feed
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--block", type=int, help="steps of a block [checkpoint_every]")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--block", type=int, help="steps of a block [the checkpoint interval]")
     arguments = parser.parse_args()
     cache_compiled_programs()
     config = mnist_mlp.get_config()
-    block = arguments.block or config.checkpoint_every
-    for name in ("sample_every", "checkpoint_every"):
-        config[name] = min(config[name], block)
+    block = arguments.block or max(config.checkpoint_every, config.sample_every)
+    config.checkpoint_every = min(config.checkpoint_every, block)
+    config.sample_every = min(config.sample_every, block)
     config.total_steps = block * (arguments.rounds + 1)
+
+    source = train.load_data(config)
+    facts = experiment.DataFacts.of(source, config)
     seconds: list[tuple[float, float]] = []
-    feeds = alternating(train._feeds, block, seconds)
-    with tempfile.TemporaryDirectory() as workdir, mock.patch.object(train, "_feeds", feeds):
-        train.train(config, workdir)
+    with (
+        tempfile.TemporaryDirectory() as workdir,
+        closing(train._Run(config, epath.Path(workdir), source, facts)) as run,
+    ):
+        run._feeds = alternating(run, run._feeds, block, seconds)
+        run.loop(threading.Event())
+
     print("| loop, steps/s | bare update, steps/s | ratio |\n|---|---|---|")
     for loop, bare in seconds:
         print(f"| {block / loop:.1f} | {block / bare:.1f} | {bare / loop:.3f} |")

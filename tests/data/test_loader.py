@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.data.loader import Loader, decode, prefetch, to_unit_range
+from gan_jax.data.images import to_unit_range
+from gan_jax.data.loader import Loader, decode, prefetch
 from gan_jax.data.plan import IndexPlan
 from gan_jax.data.source import ArraySource
 
