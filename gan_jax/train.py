@@ -62,6 +62,7 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
     """
     workdir = epath.Path(workdir)
     experiment.check_config(config)
+    workdirs.check_writable(workdir)
     if not allow_change:
         _refuse_change(config, workdir)
     experiment.check_batch(config, jax.device_count())

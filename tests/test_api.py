@@ -68,7 +68,7 @@ def test_every_config_builds_and_takes_an_abstract_step(name):
 def test_every_config_says_how_to_run_it(name):
     text = load_docstring(name)
     command = "python launch.py" + ("" if name == "mnist_mlp" else f" --config=configs/{name}.py")
-    assert f"\n{command}" in text
+    assert re.search(rf"^ *{re.escape(command)}", text, re.MULTILINE)
 
 
 def load_docstring(name):

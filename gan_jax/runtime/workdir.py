@@ -5,6 +5,7 @@ import fcntl
 import io
 import json
 import os
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,22 @@ from gan_jax.errors import InputError
 def is_local(path: epath.PathLike) -> bool:
     """Returns whether `path` is on this machine's file system, not behind a URL such as gs://."""
     return "://" not in os.fspath(path)
+
+
+def check_writable(workdir: epath.PathLike) -> None:
+    """Checks, without touching anything, that `workdir` is there to write in or can be made.
+
+    Raises:
+      InputError: it cannot.
+    """
+    folder = epath.Path(workdir)
+    if not is_local(folder):
+        return
+    existing = pathlib.Path(folder).absolute()
+    while not existing.exists():
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise InputError(f"cannot write in {folder}: choose another --workdir")
 
 
 @contextlib.contextmanager
