@@ -20,7 +20,9 @@ _CONFIG_CHANGE = flags.DEFINE_enum(
     "config_change", "refuse", ["refuse", "allow"], "Whether a resume may change the trajectory."
 )
 _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "sample: how many images.")
-_SEED = flags.DEFINE_integer("seed", 0, "sample: names the sequence of images.", lower_bound=0)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "sample: names the sequence of images.", lower_bound=0, upper_bound=2**32 - 1
+)
 _LABELS = flags.DEFINE_list("labels", None, "sample: classes to ask for in turn, such as 0,1,2.")
 _OUTPUT = flags.DEFINE_string(
     "output", None, "sample: FILE.png, FILE.npz or a folder [<workdir>/samples/drawn.png]."
@@ -64,6 +66,8 @@ def main(argv: Sequence[str]) -> None:
         _stop(2, error)
     except train.Diverged as error:
         _stop(1, error)
+    except KeyboardInterrupt:  # before the loop or after it; the loop itself saves first
+        _stop(130, "interrupted")
 
 
 def _parse(argv: Sequence[str]) -> Sequence[str]:
@@ -74,8 +78,8 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
     return argv
 
 
-def _stop(status: int, error: Exception) -> None:
-    print(f"launch.py: {error}", file=sys.stderr)
+def _stop(status: int, error: object) -> None:
+    print("launch.py:", *str(error).split(), file=sys.stderr)  # one line, whatever it was
     sys.exit(status)
 
 

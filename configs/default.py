@@ -75,7 +75,8 @@ def get_config() -> ConfigDict:
     config.ema.ramp = 0.05
 
     # ---- the loop; none of these changes what is learned ----
-    # Updates in one call of the compiled program. Divides every interval below.
+    # Updates in one call of the compiled program. Divides every interval below. A line of metrics
+    # is the mean over the call that ends there.
     config.steps_per_call = 10
     # Generator updates from one line of metrics, sample grid, checkpoint to the next.
     config.log_every = 100
@@ -84,4 +85,4 @@ def get_config() -> ConfigDict:
     # How many of the newest checkpoints are kept.
     config.keep_checkpoints = 2
 
-    return config
+    return config.lock()  # from here on a misspelt key is an error

@@ -26,12 +26,15 @@ def parse(argv: Sequence[str], default_config: str) -> None:
     """
     # config_flags reads the keys on the command line while the flag is being defined, and answers
     # a wrong one with a traceback of fifty lines: hence the look at them before.
-    _check_keys(argv, load_config(_config_path(argv) or default_config))
+    path = _config_path(argv) or default_config
+    config = load_config(path)
+    _check_whole(path, config, load_config(default_config))
+    _check_keys(argv, config)
     try:
         config_flags.DEFINE_config_file("config", default_config, "The experiment, a Python file.")
         rest = flags.FLAGS(list(argv))
     except (flags.Error, TypeError, ValueError) as error:
-        raise InputError(_one_line(error)) from error
+        raise InputError(_described(error)) from error
     if rest[1:]:
         raise InputError(f"{rest[1]!r} is not a flag: flags look like --name=value")
 
@@ -51,11 +54,12 @@ def load_config(path: str) -> ConfigDict:
         known = sorted(str(file) for file in pathlib.Path(path).parent.glob("*.py"))
         raise InputError(f"there is no config file {path}.{did_you_mean(path, known)}")
     try:
-        config = runpy.run_path(path)["get_config"]()
-    except KeyError:
-        raise InputError(f"config file {path} has no function get_config()") from None
+        get_config = runpy.run_path(path).get("get_config")
+        config = get_config() if get_config else None
     except Exception as error:  # whatever the file does when it is run
-        raise InputError(f"config file {path} is broken: {_one_line(error)}") from error
+        raise InputError(f"config file {path} is broken: {_described(error)}") from error
+    if get_config is None:
+        raise InputError(f"config file {path} has no function get_config()")
     if not isinstance(config, ConfigDict):
         raise InputError(f"config file {path}: get_config() must return a ConfigDict")
     return config
@@ -71,6 +75,31 @@ def _config_path(argv: Sequence[str]) -> str | None:
     return path
 
 
+def _check_whole(path: str, config: ConfigDict, default: ConfigDict) -> None:
+    """Checks a config that was not made from the default one, and may lack keys or have others.
+
+    The fields of the networks, and which penalties there are, is for `experiment` to check.
+    """
+    values, expected = flatten(config), flatten(default)
+    for key, value in expected.items():
+        if _is_field(key):
+            continue
+        if key not in values:
+            raise InputError(f"config file {path} lacks {key}: begin with default.get_config()")
+        kind = (int, float) if isinstance(value, float) else type(value)
+        if not isinstance(values[key], kind):
+            raise InputError(f"config file {path}: {key} is {values[key]!r}; by default {value!r}")
+    for key in values.keys() - expected.keys():
+        if not _is_field(key) and not key.startswith("penalties."):
+            raise InputError(
+                f"config file {path}: there is no key {key}.{did_you_mean(key, expected)}"
+            )
+
+
+def _is_field(key: str) -> bool:
+    return key.startswith(("generator.", "discriminator.")) and not key.endswith(".family")
+
+
 def _check_keys(argv: Sequence[str], config: ConfigDict) -> None:
     known = list(flatten(config))
     groups = {key.rpartition(".")[0] for key in known}
@@ -82,6 +111,6 @@ def _check_keys(argv: Sequence[str], config: ConfigDict) -> None:
             )
 
 
-def _one_line(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     name = "" if isinstance(error, flags.Error) else f"{type(error).__name__}: "
-    return name + " ".join(str(error).split())
+    return f"{name}{error}"

@@ -50,7 +50,13 @@ def changed_keys(old: Mapping[str, Any], new: ConfigDict) -> list[str]:
     """
     before, after = flatten(old), flatten(new)
     neutral = set(_NEUTRAL)
-    if "cosine" not in after.values() and "cosine" not in before.values():
+    schedules = {
+        value
+        for values in (before, after)
+        for key, value in values.items()
+        if key.endswith(".schedule")
+    }
+    if schedules == {"constant"}:
         neutral.add("total_steps")
     return [
         f"{key} was {before.get(key)!r}, now {after.get(key)!r}"

@@ -1,11 +1,11 @@
-"""From a config to objects, and every check of a config.
+"""From a config to objects, and every check of what a config's values may be."""
 
-Together with `train.py` and `sample.py` the only files that see a ConfigDict.
-"""
-
+import dataclasses
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import optax
 from ml_collections import ConfigDict
@@ -56,6 +56,7 @@ class DataFacts(NamedTuple):
         if config.data.normalize == "range":
             return facts
         mean, std = mean_and_deviation(source)
+        std = np.where(std > 0, std, 1.0)  # a channel that is the same everywhere, such as alpha
         return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
@@ -78,8 +79,14 @@ _POSITIVE = (
     *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
     *("generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"),
+    *("generator_optimizer.eps", "discriminator_optimizer.eps"),
 )
 _NOT_NEGATIVE = ("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels")
+_BELOW = {
+    "seed": 2**32,  # what a PRNG key is made from
+    "data.channels": 5,
+    **{f"{net}_optimizer.{b}": 1 for net in ("generator", "discriminator") for b in ("b1", "b2")},
+}
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
 
@@ -93,21 +100,26 @@ def check_config(config: ConfigDict) -> None:
     for key, choices in _CHOICES.items():
         if key in values:
             _one_of(key, values[key], choices)
-    for key in values:
+    for key, value in values.items():
         if key.startswith("penalties."):
             _one_of("penalties", key.removeprefix("penalties."), PENALTIES)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"config.{key} is {value}; it must be finite")
     for key in _POSITIVE:
         if values[key] <= 0:
             raise InputError(f"config.{key} is {values[key]}; it must be greater than 0")
-    for key in _NOT_NEGATIVE:
+    for key in (*_NOT_NEGATIVE, *_BELOW, *(key for key in values if key.startswith("penalties."))):
         if values[key] < 0:
             raise InputError(f"config.{key} is {values[key]}; it must not be negative")
+    for key, limit in _BELOW.items():
+        if values[key] >= limit:
+            raise InputError(f"config.{key} is {values[key]}; it must be less than {limit}")
     for key, value in values.items():
         for entry in value if isinstance(value, list) else ():
             if type(entry) is not int or entry < 1:
                 raise InputError(f"config.{key} holds {entry!r}; it takes integers from 1 on")
-    if config.data.channels > 4:
-        raise InputError(f"config.data.channels is {config.data.channels}; it must be 1 to 4")
+    for key in ("generator", "discriminator"):
+        _check_fields(key, config[key])
     for key in _INTERVALS:
         if values[key] % config.steps_per_call:
             raise InputError(
@@ -118,6 +130,32 @@ def check_config(config: ConfigDict) -> None:
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
             f"{config.generator.output} cannot reach pixels beyond one deviation"
+        )
+
+
+def _check_fields(key: str, network: ConfigDict) -> None:
+    """Checks that the keys of a network are fields of its family's module."""
+    module = getattr(FAMILIES[network.family], key)
+    fields = {field.name for field in dataclasses.fields(module)}
+    fields -= {"image_shape", "num_classes", "parent", "name"}  # not the config's to say
+    for name in set(network) - fields - {"family"}:
+        raise InputError(
+            f"config.{key}.{name}: the family {network.family} has no such field."
+            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
+        )
+
+
+def check_start(config: ConfigDict, step: int) -> None:
+    """Checks that the calls of a run that goes on from `step` end where its intervals do.
+
+    Raises:
+      InputError: they do not.
+    """
+    if step % config.steps_per_call:
+        raise InputError(
+            f"this run stopped at step {step}, which config.steps_per_call "
+            f"({config.steps_per_call}) does not divide: go on with "
+            f"--config.steps_per_call={math.gcd(step, config.steps_per_call)}"
         )
 
 
@@ -221,7 +259,7 @@ def _adam(optimizer: ConfigDict, updates: int) -> optax.GradientTransformation:
 def _ema(config: ConfigDict) -> optax.Schedule:
     def decay(step: Any) -> Any:
         return half_life_decay(
-            step * config.batch_size,
+            jnp.float32(step) * config.batch_size,  # as an int32 it would overflow
             images=config.batch_size,
             half_life=config.ema.half_life,
             ramp=config.ema.ramp or None,

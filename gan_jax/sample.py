@@ -1,6 +1,7 @@
 """Draws images from a workdir's averaged generator and writes them."""
 
 import math
+import sys
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,7 +13,7 @@ from gan_jax import configuration, experiment
 from gan_jax.errors import InputError
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.checkpoint import restore_weights
-from gan_jax.runtime.grid import png, to_uint8, write_grid
+from gan_jax.runtime.grid import is_points, png, to_uint8, write_grid
 
 CHUNK = 1_000
 """Images drawn at a time; image i is the same whatever the chunk."""
@@ -60,6 +61,8 @@ def sample(
             here = np.resize(asked[offset : offset + CHUNK], min(CHUNK, num_samples))
         chunks.append(np.asarray(draw(weights, key, labels=here, offset=offset)))
     _write(output, np.concatenate(chunks)[:num_samples], asked)
+    for note in (*restored.notes, f"{num_samples} samples of step {restored.step} in {output}"):
+        print(note, file=sys.stderr)
 
 
 def _labels_in_turn(
@@ -79,7 +82,7 @@ def _labels_in_turn(
 
 
 def _write(output: epath.Path, images: np.ndarray, labels: np.ndarray | None) -> None:
-    points = images.shape[1:] == (1, 1, 2)
+    points = is_points(images.shape[1:])
     if output.suffix == ".png":
         write_grid(output, images, columns=max(10, math.isqrt(len(images) - 1) + 1))
         return

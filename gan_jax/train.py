@@ -7,6 +7,7 @@ Rules of order, which make a resumed run equal an uninterrupted one bit for bit:
 - Before the checkpoint of step N is saved, the metrics up to N are on disk; a resume from N cuts
   what came after N.
 - Stopping, saving and sampling happen between calls.
+- What may refuse to start does so on all processes or on none, before anything is written.
 """
 
 import math
@@ -34,8 +35,8 @@ from gan_jax.rng import key_for
 from gan_jax.runtime import parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.cache import versions
-from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState
-from gan_jax.runtime.grid import write_grid
+from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, newest_metadata
+from gan_jax.runtime.grid import is_points, write_grid
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
 
 GRID = 100
@@ -61,21 +62,22 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
       Diverged: a loss or the state is not finite.
     """
     workdir = epath.Path(workdir)
-    experiment.check_config(config)
-    workdirs.check_writable(workdir)
-    if not allow_change:
-        _refuse_change(config, workdir)
-    experiment.check_batch(config, jax.device_count())
-    source = load_data(config)
-    facts = experiment.DataFacts.of(source, config)
-    experiment.check_data(config, facts)
+    parallel.check_even_devices()
     with ExitStack() as stack:
-        if jax.process_index() == 0:
-            stack.enter_context(workdirs.lock(workdir))
-        run = _Run(config, workdir, source, facts)
-        stack.callback(run.close)
-        stop = stack.enter_context(_stop_signals())
-        run.loop(stop)
+        with parallel.together():
+            experiment.check_config(config)
+            workdirs.check_writable(workdir)
+            saved = None if allow_change else newest_metadata(workdir / "checkpoints")
+            _refuse_change(saved, workdir, config)
+            experiment.check_batch(config, jax.device_count())
+            source = load_data(config)
+            facts = experiment.DataFacts.of(source, config)
+            experiment.check_data(config, facts)
+            _refuse_change(saved, workdir, config, facts)
+            if jax.process_index() == 0:
+                stack.enter_context(workdirs.lock(workdir))
+        run = _Run(config, workdir, source, facts, stack, allow_change=allow_change)
+        run.loop(stack.enter_context(_stop_signals()))
 
 
 def load_data(config: ConfigDict, split: str = "train") -> Source:
@@ -87,15 +89,28 @@ def load_data(config: ConfigDict, split: str = "train") -> Source:
     return source
 
 
-def _refuse_change(config: ConfigDict, workdir: epath.Path) -> None:
-    path = workdir / "config.json"
-    if not path.exists():
-        return
-    changes = configuration.changed_keys(workdirs.read_json(path), config)
+def _refuse_change(
+    saved: dict[str, Any] | None,
+    workdir: epath.Path,
+    config: ConfigDict,
+    facts: experiment.DataFacts | None = None,
+) -> None:
+    """Refuses to go on from a checkpoint, whose metadata is `saved`, with other settings or data.
+
+    Asked early, so that a mistake costs no time; and again once the checkpoint is restored, which
+    may be an older one than the newest, or one that another process has just written.
+    """
+    changes = configuration.changed_keys(saved["config"], config) if saved else []
     if changes:
         raise InputError(
             f"{workdir} holds a run with another config ({'; '.join(changes)}): "
             "choose another --workdir, or go on all the same with --config_change=allow"
+        )
+    if saved and facts and saved["data"]["fingerprint"] != facts.fingerprint:
+        raise InputError(
+            f"{workdir} holds a run on other data: {config.data.name} had "
+            f"{saved['data']['num_examples']} examples and has {facts.num_examples}, or their "
+            "content changed. Choose another --workdir, or go on with --config_change=allow"
         )
 
 
@@ -103,7 +118,14 @@ class _Run:
     """One process's part of a run, from its newest checkpoint to its last step."""
 
     def __init__(
-        self, config: ConfigDict, workdir: epath.Path, source: Source, facts: experiment.DataFacts
+        self,
+        config: ConfigDict,
+        workdir: epath.Path,
+        source: Source,
+        facts: experiment.DataFacts,
+        resources: ExitStack,
+        *,
+        allow_change: bool = False,
     ):
         self._config, self._workdir = config, workdir
         self._writes = jax.process_index() == 0
@@ -113,38 +135,42 @@ class _Run:
             "data": facts._asdict(),
             "versions": versions(),
         }
-        self._resources = ExitStack()
-        self._checkpoints = self._resources.enter_context(
+        self._checkpoints = resources.enter_context(
             Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
         )
-        self._start, state, notes = _newest_state(self._algorithm, self._checkpoints, config.seed)
+        self._start, state, saved, notes = _newest_state(
+            self._algorithm, self._checkpoints, config.seed
+        )
+        with parallel.together():
+            _refuse_change(None if allow_change else saved, workdir, config, facts)
+            experiment.check_start(config, self._start)
         self._state = parallel.replicate(state)
         self._progress = Progress(
             config.total_steps, config.batch_size, start=self._start, enabled=self._writes
         )
-        self._resources.enter_context(closing(self._progress))
+        resources.enter_context(closing(self._progress))
         for note in notes:
             self._progress.say(note)
         self._metrics = MetricsFile(workdir / "metrics.jsonl")
-        if self._writes:
+        self._board = Board(None)
+        if self._writes and self._start < config.total_steps:
             workdirs.write_json(workdir / "config.json", configuration.to_json(config))
             self._metrics.cut(self._start)
             self._board = Board(workdir / "tensorboard", purge_step=self._start + 1)
-            self._resources.enter_context(closing(self._board))
+            resources.enter_context(closing(self._board))
         resident, self._feeds = _feeds(config, source, self._algorithm, self._start)
         self._resident = parallel.replicate(resident)
         self._call = parallel.pmapped(parallel.several_steps(self._algorithm.update, decode))
         key = key_for(jax.random.key(config.seed), "samples")
         self._sample = jax.jit(partial(self._algorithm.sample, key=key, num_samples=GRID))
-        self._real = source.read(np.arange(min(1_000, len(source))))["image"]
+        # Points are drawn over those of the data; a grid of images stands by itself.
+        points = is_points(source.image_shape)
+        self._real = source.read(np.arange(min(1_000, len(source))))["image"] if points else None
         self._flying: deque[tuple[int, Metrics]] = deque()
-
-    def close(self) -> None:
-        self._resources.close()
 
     def loop(self, stop: threading.Event) -> None:
         """Trains to the last step, or until `stop` is set."""
-        config, step, saved = self._config, self._start, self._start
+        config, step = self._config, self._start
         if step >= config.total_steps:
             self._progress.say(f"finished: step {step} of {config.total_steps}, in {self._workdir}")
             return
@@ -156,18 +182,16 @@ class _Run:
                 self._state, metrics = self._call(self._state, self._resident, feed)
             self._flying.append((step, metrics))
             self._settle(leave=CALLS_IN_FLIGHT)
-            stopping = _all_stop(stop, step)
+            stopping = _all_stop(stop, step // config.steps_per_call)
             if step % config.sample_every == 0 or step == config.total_steps:
                 self._settle()
                 self._write_samples(step)
             if step % config.checkpoint_every == 0 or step == config.total_steps or stopping:
                 self._settle()
                 self._save(step)
-                saved = step
             if stopping:
                 break
         self._checkpoints.wait()
-        assert saved == step
         if step < config.total_steps:
             self._progress.say(
                 f"stopped at step {step}, which is saved; the same command goes on from it"
@@ -193,13 +217,14 @@ class _Run:
                 self._progress.log(step, values)
 
     def _write_samples(self, step: int) -> None:
+        images = np.asarray(self._sample(parallel.first_copy(self._state.ema)))
+        if not np.isfinite(images).all():
+            raise Diverged(self._divergence(f"a sample is not finite at step {step}"))
         if not self._writes:
             return
-        images = np.asarray(self._sample(parallel.first_copy(self._state.ema)))
         folder = self._workdir / "samples"
-        real = self._real if self._real.dtype == np.float32 else None
-        picture = write_grid(folder / f"step_{step:08d}.png", images, real=real)
-        write_grid(folder / "latest.png", images, real=real)
+        picture = write_grid(folder / f"step_{step:08d}.png", images, real=self._real)
+        write_grid(folder / "latest.png", images, real=self._real)
         self._board.picture(step, "samples", picture)
 
     def _save(self, step: int) -> None:
@@ -223,14 +248,15 @@ class _Run:
 
 def _newest_state(
     algorithm: Algorithm, checkpoints: Checkpoints, seed: int
-) -> tuple[int, Any, list[str]]:
-    """The state to go on from: the newest checkpoint that verifies, or step 0."""
+) -> tuple[int, Any, dict[str, Any] | None, list[str]]:
+    """The state to go on from, and its metadata: the newest checkpoint that verifies, or step 0."""
     init = jax.jit(algorithm.init)
     key = jax.random.key(seed)
     restored = checkpoints.restore_latest(jax.eval_shape(init, key))
     if restored is None:
-        return 0, init(key), []
-    return restored.step, restored.state, [*restored.notes, f"going on from step {restored.step}"]
+        return 0, init(key), None, []
+    notes = [*restored.notes, f"going on from step {restored.step}"]
+    return restored.step, restored.state, restored.metadata, notes
 
 
 def _feeds(
@@ -259,11 +285,14 @@ def _feeds(
     return resident, prefetch(make, iter(range(start, config.total_steps, steps)))
 
 
-def _all_stop(stop: threading.Event, step: int) -> bool:
-    """Whether to stop after this step: all processes give the same answer."""
+def _all_stop(stop: threading.Event, call: int) -> bool:
+    """Whether to stop after this call of the compiled program: all processes answer the same.
+
+    `call` grows by one each time: jax.distributed agrees on a number that each is yet to reach.
+    """
     if jax.process_count() == 1:
         return stop.is_set()
-    return multihost_utils.reached_preemption_sync_point(step)
+    return multihost_utils.reached_preemption_sync_point(call)
 
 
 @contextmanager

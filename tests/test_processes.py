@@ -1,9 +1,16 @@
 """Two real processes with four devices each, on one machine."""
 
+import os
+import re
+import signal
 import socket
+import time
 
 import numpy as np
+import pytest
 from runs import SMOKE, final_state, lines
+
+from gan_jax.runtime import workdir as workdirs
 
 
 def free_port():
@@ -12,29 +19,37 @@ def free_port():
         return server.getsockname()[1]
 
 
-def test_two_processes_give_the_run_of_one_and_resume(launch, run, tmp_path):
+@pytest.fixture
+def start(launch):
+    """Returns `start(*arguments, devices=(4, 4))`: two processes of one job."""
+
+    def start(*arguments, devices=(4, 4)):
+        job = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2")
+        return [
+            launch(SMOKE, *arguments, *job, f"--process_id={i}", devices=count)
+            for i, count in enumerate(devices)
+        ]
+
+    return start
+
+
+def finish(processes):
+    """The statuses and what each wrote on stderr."""
+    results = [process.communicate(timeout=200) for process in processes]
+    return [process.returncode for process in processes], [stderr for _, stderr in results]
+
+
+def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
     """Adam with a large epsilon: with the usual one it magnifies the order of float sums."""
     eps = [f"--config.{net}_optimizer.eps=1e-3" for net in ("generator", "discriminator")]
+    workdir = f"--workdir={tmp_path / 'two'}"
 
-    def pair(steps):
-        port = free_port()
-        arguments = [SMOKE, *eps, f"--workdir={tmp_path / 'two'}", f"--config.total_steps={steps}"]
-        processes = [
-            launch(
-                *arguments,
-                *(f"--coordinator=127.0.0.1:{port}", "--num_processes=2", f"--process_id={i}"),
-                devices=4,
-            )
-            for i in range(2)
-        ]
-        results = [process.communicate(timeout=200) for process in processes]
-        assert [process.returncode for process in processes] == [0, 0], results
-        return [stderr for _, stderr in results]
-
-    first, second = pair(20)
+    statuses, (first, second) = finish(start(*eps, workdir, "--config.total_steps=20"))
+    assert statuses == [0, 0], (first, second)
     assert "finished: step 20" in first
     assert "step" not in second  # one process talks
-    first, _ = pair(40)
+    statuses, (first, second) = finish(start(*eps, workdir))
+    assert statuses == [0, 0], (first, second)
     assert "going on from step 20" in first
 
     one = tmp_path / "one"
@@ -44,3 +59,38 @@ def test_two_processes_give_the_run_of_one_and_resume(launch, run, tmp_path):
     for path, array in expected.items():
         np.testing.assert_allclose(state[path], array, atol=1e-5, err_msg=path)
     assert [line["step"] for line in lines(tmp_path / "two")] == list(range(4, 41, 4))
+
+
+def test_sigterm_to_one_stops_both_after_the_same_step(start, tmp_path):
+    workdir = tmp_path / "run"
+    processes = start(f"--workdir={workdir}", "--config.total_steps=1000000")
+    deadline = time.monotonic() + 150
+    while not (workdir / "metrics.jsonl").exists():
+        assert time.monotonic() < deadline
+        assert [process.poll() for process in processes] == [None, None]
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGTERM)
+    statuses, (first, second) = finish(processes)
+    assert statuses == [0, 0], (first, second)
+    stopped = int(re.search(r"stopped at step (\d+), which is saved", first)[1])
+    assert final_state(workdir)[0] == stopped
+    assert lines(workdir)[-1]["step"] == stopped - stopped % 4
+
+
+def test_what_one_cannot_do_stops_both(start, tmp_path):
+    """Process 0 finds the workdir held: the other does not wait for it for ever."""
+    with workdirs.lock(tmp_path / "run"):
+        statuses, (first, second) = finish(start(f"--workdir={tmp_path / 'run'}"))
+    assert statuses == [2, 2], (first, second)
+    assert f"in use by another run (process {os.getpid()})" in first
+    assert "another process of this job cannot go on" in second
+    assert os.listdir(tmp_path / "run") == [".lock"]
+
+
+def test_processes_with_unlike_numbers_of_devices_are_refused(start, tmp_path):
+    processes = start(f"--workdir={tmp_path / 'run'}", devices=(2, 4))
+    statuses, (first, second) = finish(processes)
+    assert statuses == [2, 2], (first, second)
+    assert "have 2, 4 devices" in first
+    assert "have 2, 4 devices" in second
+    assert not (tmp_path / "run").exists()

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,6 +30,22 @@ def test_npz(workdirs, tmp_path):
     assert np.abs(images[:7].astype(int) - few["images"]).max() <= 1
     sample(workdirs["plain"], tmp_path / "c.npz", num_samples=7, seed=4)
     assert np.abs(images[:7].astype(int) - np.load(tmp_path / "c.npz")["images"]).max() > 1
+
+
+def test_what_was_drawn_is_said_on_stderr(workdirs, tmp_path, capsys):
+    sample(workdirs["plain"], tmp_path / "a.png", num_samples=3)
+    assert capsys.readouterr() == ("", f"3 samples of step 4 in {tmp_path / 'a.png'}\n")
+
+
+def test_a_damaged_checkpoint_is_said_on_stderr(workdirs, tmp_path, capsys):
+    run = shutil.copytree(workdirs["plain"], tmp_path / "run")
+    train(smoke(total_steps=8), run)
+    (run / "checkpoints" / "8" / "metadata" / "metadata").write_text("{")
+    capsys.readouterr()
+    sample(run, tmp_path / "a.png", num_samples=3)
+    damaged, drawn = capsys.readouterr().err.splitlines()
+    assert damaged.startswith("checkpoint 8 is damaged")
+    assert "step 4" in drawn
 
 
 def test_labels(workdirs, tmp_path):

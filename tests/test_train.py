@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from runs import SMOKE, final_state, lines, smoke
 
-from gan_jax.runtime.checkpoint import Checkpoints
+from gan_jax.errors import InputError
+from gan_jax.runtime.checkpoint import newest_metadata
 from gan_jax.train import Diverged, train
 
 
@@ -108,13 +109,60 @@ def test_a_signal_stops_after_saving_and_the_run_goes_on(number, launch, run, tm
     assert final_state(workdir)[0] == rest
 
 
+def content(folder):
+    """Every file of a folder by path; a lock names the process that had it last."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
 def test_a_finished_run_says_so_and_changes_nothing(tmp_path, capfd):
     train(smoke(total_steps=8), tmp_path)
-    before = (tmp_path / "metrics.jsonl").read_bytes(), final_state(tmp_path)
-    train(smoke(total_steps=8), tmp_path)
+    before = content(tmp_path)
+    train(smoke(total_steps=8, log_every=2), tmp_path)
     assert "finished: step 8" in capfd.readouterr().err
-    assert (tmp_path / "metrics.jsonl").read_bytes() == before[0]
-    assert final_state(tmp_path)[0] == before[1][0] == 8
+    assert content(tmp_path) == before
+
+
+def test_calls_that_would_not_end_where_the_intervals_do_are_refused(tmp_path):
+    """As after a stop at step 14 of a run with two steps a call."""
+    train(smoke(total_steps=14), tmp_path)
+    before = content(tmp_path)
+    four = dict.fromkeys(("log_every", "sample_every", "checkpoint_every"), 20)
+    with pytest.raises(InputError, match=r"step 14.*--config\.steps_per_call=2$"):
+        train(smoke(steps_per_call=4, **four), tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_other_data_under_the_same_name_are_refused(tmp_path, monkeypatch):
+    """One picture more, and the order of the data would be another."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    random = np.random.default_rng(0)
+
+    def add(name):
+        Image.fromarray(random.integers(0, 256, (8, 8), np.uint8)).save(pictures / name)
+
+    for number in range(9):
+        add(f"{number}.png")
+    overrides = {"data.name": f"folder:{pictures}", "data.image_size": 8, "data.channels": 1}
+    train(smoke(total_steps=4, **overrides), tmp_path / "run")
+    add("9.png")
+    before = content(tmp_path / "run")
+    with pytest.raises(InputError, match="had 9 examples and has 10"):
+        train(smoke(total_steps=8, **overrides), tmp_path / "run")
+    assert content(tmp_path / "run") == before
+    train(smoke(total_steps=8, **overrides), tmp_path / "run", allow_change=True)
+    assert final_state(tmp_path / "run")[0] == 8
+
+
+def test_a_run_without_a_checkpoint_starts_anew_with_any_config(tmp_path):
+    """As after a kill before the first save: nothing is lost by it."""
+    train(smoke(), tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    train(smoke(loss="non_saturating", total_steps=8), tmp_path)
+    assert [line["step"] for line in lines(tmp_path)] == [4, 8]
+    assert json.loads((tmp_path / "config.json").read_text())["loss"] == "non_saturating"
 
 
 def test_a_checkpoint_of_8_devices_goes_on_with_1_and_with_4(run, tmp_path):
@@ -181,6 +229,15 @@ def test_divergence_before_any_checkpoint(tmp_path):
         train(smoke(**{"discriminator_optimizer.learning_rate": 1e30}), tmp_path)
 
 
+def test_samples_that_are_not_finite_stop_the_run(tmp_path):
+    """The first update overflows the generator, which no loss has seen yet."""
+    overrides = {"generator_optimizer.learning_rate": 3e38, "ema.half_life": 0.0}
+    every = dict.fromkeys(("log_every", "sample_every", "total_steps", "steps_per_call"), 1)
+    with pytest.raises(Diverged, match="not finite at step 1"):
+        train(smoke(**every, **overrides), tmp_path)
+    assert not (tmp_path / "samples").exists()
+
+
 # ---- what a run leaves --------------------------------------------------------------------------
 
 
@@ -225,6 +282,14 @@ def test_any_number_of_channels(channels, tmp_path):
         assert grid.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
 
 
+def test_a_channel_that_is_the_same_everywhere_is_left_as_it_is(tmp_path):
+    """The alpha of opaque images has deviation 0, by which nothing can be divided."""
+    overrides = {"data.normalize": "standardize", "generator.output": "linear"}
+    train(smoke(total_steps=2, **overrides, **{"data.channels": 2, "data.image_size": 8}), tmp_path)
+    data = newest_metadata(tmp_path / "checkpoints")["data"]
+    assert data["mean"][1] == data["std"][1] == 1
+
+
 @pytest.mark.parametrize("name", ["ring8", "grid25", "swissroll"])
 def test_points(name, tmp_path):
     overrides = {"data.name": f"toy:{name}", "generator.output": "linear"}
@@ -241,7 +306,6 @@ def test_standardized_balanced_conditional_training(tmp_path):
     }
     train(smoke(**overrides), tmp_path)
     assert "r1" not in lines(tmp_path)[-1]
-    with Checkpoints(tmp_path / "checkpoints") as checkpoints:
-        data = checkpoints.metadata()["data"]
+    data = newest_metadata(tmp_path / "checkpoints")["data"]
     assert data["num_classes"] == 10
     assert -1 < data["mean"][0] < 0 < data["std"][0] < 1

@@ -1,5 +1,6 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -82,7 +83,8 @@ def gan(
       loss: one of `gan_jax.losses.LOSSES`.
       image_shape: (H, W, C).
       latent_dim: the length of z, which is standard normal.
-      penalties: pairs (penalty, weight); see `gan_jax.penalties`.
+      penalties: pairs (penalty, weight); see `gan_jax.penalties`. A penalty's draws and its metric
+        go by the name of its function, so no two may share one.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees.
       num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
@@ -94,6 +96,11 @@ def gan(
     Returns:
       A `GAN`.
     """
+    weighted = {_name(penalty): (penalty, weight) for penalty, weight in penalties}
+    if len(weighted) < len(penalties):
+        raise InputError(
+            "two penalties have the same name: give their functions names of their own"
+        )
     if d_steps < 1:
         raise InputError(f"d_steps is {d_steps}; the discriminator needs at least 1 step an update")
 
@@ -151,14 +158,14 @@ def gan(
                 "real_logits": real.mean(),
                 "fake_logits": fake.mean(),
             }
-            for penalty, weight in penalties:
+            for name, (penalty, weight) in weighted.items():
                 values = penalty(
                     lambda images: discriminate(params, state, images, labels, real_keys)[0],
                     images,
                     fakes,
-                    substream(keys, penalty.__name__),
+                    substream(keys, name),
                 )
-                metrics[penalty.__name__] = values.mean()
+                metrics[name] = values.mean()
                 total = total + weight * values.mean()
             variables = jax.tree.map(lambda a, b: (a + b) / 2, after_real, after_fake)
             return total, (variables, metrics)
@@ -176,13 +183,13 @@ def gan(
         labels: Array | None = None,
         keys: Array,
     ) -> tuple[TrainState, Metrics]:
-        critic, real = state.discriminator.params, None
+        fixed, real = state.discriminator.params, None
         if loss.relativistic:
-            real, _ = discriminate(critic, state, images, labels, substream(keys, "real"))
+            real, _ = discriminate(fixed, state, images, labels, substream(keys, "real"))
 
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             fakes, variables = generate(params, state, z, labels, keys)
-            fake, _ = discriminate(critic, state, fakes, labels, substream(keys, "fake"))
+            fake, _ = discriminate(fixed, state, fakes, labels, substream(keys, "fake"))
             total = loss.generator(fake, real).mean()
             return total, (variables, {"generator_loss": total})
 
@@ -231,6 +238,10 @@ def gan(
 
     minibatches = d_steps + int(loss.relativistic)
     return GAN(init, update, sample, minibatches, update_discriminator, update_generator)
+
+
+def _name(penalty: Penalty) -> str:
+    return penalty.func.__name__ if isinstance(penalty, functools.partial) else penalty.__name__
 
 
 def _init_net(

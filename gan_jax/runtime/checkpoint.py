@@ -10,6 +10,7 @@ out, so a checkpoint knows no topology: one from 8 devices or 2 processes restor
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import zlib
@@ -23,9 +24,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 from flax import traverse_util
-from jax.experimental import multihost_utils
 
 from gan_jax.errors import InputError
+from gan_jax.runtime import parallel
 
 PyTree = Any
 Arrays = dict[str, np.ndarray]  # by tree path: "generator/params/Dense_0/kernel"
@@ -120,9 +121,11 @@ class Checkpoints:
           InputError: every checkpoint is damaged, or the newest sound one does not match `like`.
         """
         self.wait()
-        if not self.steps():
+        # What one process sees of a shared folder may be older than what another does.
+        steps = parallel.from_first_process(self.steps())
+        if not steps:
             return None
-        restored, damaged = _newest_sound(self._folder, self.steps(), like, agree=_all_processes)
+        restored, damaged = _newest_sound(self._folder, steps, like, agree=parallel.all_agree)
         if damaged:
             self._put_aside(damaged)
         return restored
@@ -134,17 +137,8 @@ class Checkpoints:
                 if aside.exists():
                     aside.rmtree()
                 (self._folder / str(step)).rename(aside)
-        _all_processes(True)  # the others wait here until the folders are moved
+        parallel.all_agree(True)  # the others wait here until the folders are moved
         self._manager.reload()
-
-    def metadata(self, step: int | None = None) -> dict[str, Any] | None:
-        """Returns the metadata of `step`, or of the newest step where it can be read."""
-        for candidate in [step] if step is not None else reversed(self.steps()):
-            try:
-                return _read_record(self._folder / str(candidate))["metadata"]
-            except _Damaged:
-                continue
-        return None
 
     def steps(self) -> list[int]:
         """Returns the steps saved, oldest first, the one that is being written included."""
@@ -168,6 +162,18 @@ class Checkpoints:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def newest_metadata(folder: epath.PathLike) -> dict[str, Any] | None:
+    """Reads the metadata of the newest checkpoint where they can be read, and nothing else.
+
+    None where there is no checkpoint. The folder is only read, and need not be there.
+    """
+    folder = _absolute(folder)
+    for step in sorted(ocp.utils.checkpoint_steps(folder), reverse=True):
+        with contextlib.suppress(_Damaged):
+            return _read_record(folder / str(step))["metadata"]
+    return None
 
 
 def restore_weights(
@@ -364,13 +370,6 @@ def _absolute(folder: epath.PathLike) -> epath.Path:
     """TensorStore wants absolute paths; a URL is one already, and `absolute` would break it."""
     path = epath.Path(folder)
     return path if "://" in str(path) else path.absolute()
-
-
-def _all_processes(ok: bool) -> bool:
-    """Returns whether `ok` holds on every process; a barrier too."""
-    if jax.process_count() == 1:
-        return ok
-    return bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
 
 
 def _quieten_orbax() -> None:

@@ -4,11 +4,14 @@ The update functions know an axis by its name at most; which transformation give
 chosen here. State goes in and comes out unstacked and is donated.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import collections
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from gan_jax.errors import InputError
@@ -116,3 +119,52 @@ def join_processes(
         jax.distributed.initialize(coordinator, num_processes, process_id)
     except (RuntimeError, ValueError) as error:
         raise InputError(f"cannot join the other processes: {error}") from error
+
+
+def check_even_devices() -> None:
+    """Checks that each process has as many devices as any other.
+
+    Raises:
+      InputError: it has not; on all processes alike, so that none waits for another.
+    """
+    counts = collections.Counter(device.process_index for device in jax.devices())
+    if len(set(counts.values())) > 1:
+        shares = ", ".join(str(count) for _, count in sorted(counts.items()))
+        raise InputError(
+            f"the processes of this job have {shares} devices: start each with the same number"
+        )
+
+
+def all_agree(ok: bool) -> bool:
+    """Returns whether `ok` holds on every process; each waits here for all the others."""
+    if jax.process_count() == 1:
+        return ok
+    return bool(np.all(multihost_utils.process_allgather(np.asarray(ok))))
+
+
+def from_first_process(numbers: Sequence[int]) -> list[int]:
+    """Returns the numbers that process 0 gave, on every process; they wait for each other here."""
+    if jax.process_count() == 1:
+        return list(numbers)
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(numbers))))
+    array = np.resize(np.asarray([*numbers, 0], np.int32), length)
+    return multihost_utils.broadcast_one_to_all(array).tolist()
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Goes on after its body only where no process refused: or one would wait for the other.
+
+    Raises:
+      InputError: what the body raised here, or that another process refused.
+    """
+    refused = None
+    try:
+        yield
+    except InputError as error:
+        refused = error
+    agreed = all_agree(refused is None)
+    if refused is not None:
+        raise refused
+    if not agreed:
+        raise InputError("another process of this job cannot go on; its own message says why")

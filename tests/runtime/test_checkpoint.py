@@ -16,7 +16,12 @@ import pytest
 from flax import struct
 
 from gan_jax.errors import InputError
-from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, restore_weights
+from gan_jax.runtime.checkpoint import (
+    Checkpoints,
+    NonFiniteState,
+    newest_metadata,
+    restore_weights,
+)
 
 
 class State(struct.PyTreeNode):
@@ -99,7 +104,7 @@ def test_a_restored_state_is_the_saved_one_bit_for_bit(tmp_path, impl):
     metadata = {"config": {"lr": 1e-4, "widths": (256, 512)}, "images": 384}
     with Checkpoints(tmp_path / "c") as checkpoints:
         assert checkpoints.restore_latest(abstract(state)) is None
-        assert checkpoints.metadata() is None
+        assert newest_metadata(tmp_path / "c") is None
         checkpoints.save(3, state, metadata)
     with Checkpoints(tmp_path / "c") as checkpoints:
         for like in (state, abstract(state)):
@@ -110,7 +115,8 @@ def test_a_restored_state_is_the_saved_one_bit_for_bit(tmp_path, impl):
                 "config": {"lr": 1e-4, "widths": [256, 512]},
                 "images": 384,
             }
-        assert checkpoints.metadata() == checkpoints.metadata(3) == restored.metadata
+        assert newest_metadata(tmp_path / "c") == restored.metadata
+    assert newest_metadata(tmp_path / "none") is None
 
 
 def test_the_latest_are_kept_and_the_newest_restored(tmp_path, monkeypatch):
@@ -198,9 +204,8 @@ def test_a_wrong_array_is_caught_by_its_checksum_alone(folder):
 def test_changed_metadata_is_caught(folder):
     file = folder / "2000" / "metadata" / "metadata"
     file.write_text(file.read_text().replace('"images": 256000', '"images": 256001'))
+    assert newest_metadata(folder) == {"images": 128000}
     with Checkpoints(folder) as checkpoints:
-        assert checkpoints.metadata(2000) is None
-        assert checkpoints.metadata() == {"images": 128000}
         restored = checkpoints.restore_latest(abstract())
     assert restored.notes == ["checkpoint 2000 is damaged (metadata: checksum); going on from 1000"]
 
