@@ -1,5 +1,7 @@
 """One update of a linear GAN against gradients written out by hand, and what moves when."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import optax
 import pytest
 
 import gan_jax
+from gan_jax import rng
 from gan_jax.models.activations import linear
 from gan_jax.objectives.losses import LOSSES
 from gan_jax.objectives.penalties import PENALTIES
@@ -127,6 +130,21 @@ def test_update_is_its_half_steps_with_fresh_noise_and_reals(loss, d_steps, key)
         assert not same(changed.generator, new.generator)
 
 
+def test_update_is_its_half_steps_one_after_the_other(key):
+    """Whoever lifts the half-steps, and draws as `rng` says, gets the same update."""
+    gan = linear_gan()
+    state, batch = gan.init(key), random_batch(gan, seed=8)
+    expected = state
+    for row, phase in enumerate(("discriminator", "generator")):
+        keys = rng.keys_for(rng.key_for(state.key, phase, state.step), batch["index"][row])
+        z = rng.normal(rng.substream(keys, "z"), (LATENT,))
+        half_step = getattr(gan, f"update_{phase}")
+        expected, _ = half_step(expected, batch["image"][row], z, keys=keys)
+    new, _ = gan.update(state, batch)
+    for a, b in zip(jax.tree.leaves(bits(new)), jax.tree.leaves(bits(expected)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-7)
+
+
 class Recorder:
     """A generator that notes every z it is given."""
 
@@ -223,3 +241,15 @@ def test_a_conditional_gan_reads_labels_everywhere(loss, key):
 def test_no_discriminator_step_is_refused():
     with pytest.raises(gan_jax.InputError, match="d_steps is 0"):
         linear_gan(d_steps=0)
+
+
+def test_penalties_go_by_the_names_of_their_functions(key):
+    """A partial by that of the function within; two of one name would share their draws."""
+    r1, partial = PENALTIES["r1"], functools.partial(PENALTIES["r2"])
+    gan = linear_gan(penalties=[(r1, R1), (partial, R2)])
+    state = gan.init(key)
+    images, z, keys = draw(1)
+    _, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
+    assert {"r1", "r2"} <= metrics.keys()
+    with pytest.raises(gan_jax.InputError, match="same name"):
+        linear_gan(penalties=[(r1, R1), (functools.partial(r1), R2)])

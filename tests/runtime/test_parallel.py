@@ -23,9 +23,9 @@ SOURCE = ArraySource(
 )
 
 
-def build(axis_name, optimizer=None):
+def build(axis_name, optimizer=None, generator=None):
     return gan_jax.gan(
-        generator=gan_jax.mlp.MLPGenerator(SHAPE, widths=(32,)),
+        generator=generator or gan_jax.mlp.MLPGenerator(SHAPE, widths=(32,)),
         discriminator=gan_jax.mlp.MLPDiscriminator(widths=(32,)),
         generator_optimizer=optimizer or optax.sgd(0.1),
         discriminator_optimizer=optimizer or optax.sgd(0.1),
@@ -95,23 +95,49 @@ def test_every_device_has_the_same_state_bit_for_bit(count, key):
 
 
 @pytest.mark.parametrize("count", [4, 8])
-def test_noise_and_data_are_the_same_bit_for_bit(count, key):
-    """Draws and rows as each device makes them, against one device's."""
+def test_data_are_the_same_bit_for_bit(count):
+    """The rows that each device is fed, side by side, against one device's."""
 
-    def seen(count):
-        def draw(feed):
-            batch = decode({"image": jnp.asarray(SOURCE.images)}, feed)
-            keys = gan_jax.rng.keys_for(key, batch["index"].reshape(-1))
-            noise = gan_jax.rng.normal(keys, (5,))
-            return {"image": batch["image"], "noise": noise.reshape(*batch["index"].shape, 5)}
-
+    def fed(count):
         feed = jax.tree.map(lambda x: x[:, 0], loader(build(None), count)(3, 1))
-        drawn = jax.pmap(draw, devices=jax.devices()[:count])(feed)
-        return {name: np.concatenate(value, axis=1) for name, value in drawn.items()}
+        batch = jax.vmap(decode, in_axes=(None, 0))({"image": jnp.asarray(SOURCE.images)}, feed)
+        return {name: np.concatenate(value, axis=1) for name, value in batch.items()}
 
-    one, many = seen(1), seen(count)
-    for name in one:
+    one, many = fed(1), fed(count)
+    for name in ("image", "index"):
         np.testing.assert_array_equal(one[name], many[name])
+
+
+@pytest.mark.parametrize("count", [4, 8])
+def test_noise_is_the_same_bit_for_bit(count, key):
+    """What the generator is given in three updates, on every device, against one device's."""
+
+    def given(count):
+        rows, devices = [], jax.devices()[:count]
+        network = gan_jax.mlp.MLPGenerator(SHAPE, widths=(32,))
+        gan = build(parallel.AXIS, generator=Recorder(network, rows))
+        call = parallel.pmapped(parallel.several_steps(gan.update, decode), devices)
+        state = parallel.replicate(jax.jit(gan.init)(key), devices)
+        resident = parallel.replicate({"image": SOURCE.images}, devices)
+        feed = parallel.shard(loader(gan, count)(0, 3), devices)
+        jax.block_until_ready(call(state, resident, feed))
+        jax.effects_barrier()
+        return np.array(sorted(row.tolist() for row in rows))  # devices call back as they please
+
+    many = given(count)
+    assert len(np.unique(many)) == 3 * 2 * BATCH * 5, "some noise was drawn twice"
+    np.testing.assert_array_equal(many, given(1))
+
+
+class Recorder:
+    """A generator that notes every z it is given, whichever device it runs on."""
+
+    def __init__(self, network, rows):
+        self.init, self._network, self._rows = network.init, network, rows
+
+    def apply(self, variables, z, labels=None, **rest):
+        jax.debug.callback(lambda z: self._rows.extend(np.asarray(z)), z)
+        return self._network.apply(variables, z, labels, **rest)
 
 
 def test_steps_in_one_call_equal_steps_one_by_one(key):
