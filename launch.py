@@ -38,9 +38,11 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "On bare machines: which 
 def main(argv: Sequence[str]) -> None:
     """Dispatches on --mode."""
     del argv
-    from gan_jax import sample, train  # the slow imports, once the flags are known to be right
+    # The slow imports, once the flags are known to be right.
+    from gan_jax import experiment, sample, train
     from gan_jax.data import inspection
     from gan_jax.runtime import cache, parallel
+    from gan_jax.runtime.workdir import check_writable
 
     logging.set_verbosity(logging.WARNING)  # the libraries' chatter; ours goes through Progress
     workdir = _WORKDIR.value or f"runs/{command_line.config_name()}"
@@ -61,6 +63,8 @@ def main(argv: Sequence[str]) -> None:
                 labels=_LABELS.value,
             )
         else:
+            experiment.check_config(config)
+            check_writable(workdir)  # before a set is prepared, which may take long
             print(inspection.inspect(train.load_data(config), workdir))
     except InputError as error:
         _stop(2, error)

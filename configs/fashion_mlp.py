@@ -14,6 +14,6 @@ from configs import default
 def get_config() -> ConfigDict:
     """Returns the config."""
     config = default.get_config()
-    config.data.name = "idx:/usr/share/dataset-fashion-mnist"
+    config.data.name = "idx:/usr/share/datasets/fashion-mnist"
     config.total_steps = 20_000
     return config

@@ -9,14 +9,33 @@ from runs import ROOT
 SMOKE = "--config=configs/smoke.py"
 
 
+DEFAULT = (
+    "from configs import default\n\ndef get_config():\n    config = default.get_config()\n    {}\n"
+)
+CONFIG_FILES = {
+    "broken.py": "def get_config(:\n",
+    "misspelt.py": DEFAULT.format("config.totl_steps = 5; return config"),
+    "typed.py": DEFAULT.format("config.total_steps = 'many'; return config"),
+    "key_error.py": DEFAULT.format("return {}['missing']"),
+    "nothing.py": "",
+    "lacking.py": DEFAULT.format("config.unlock(); del config.ema; return config"),
+    "more.py": DEFAULT.format("config.unlock(); config.data.nmae = 'x'; return config"),
+    "anew.py": DEFAULT.format("return type(config)(config.to_dict() | {'seed': 'x'})"),
+    "field.py": DEFAULT.format("config.unlock(); config.generator.width = 3; return config"),
+}
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty folder with the configs beside, and the few things that a mistake may be about."""
     (tmp_path / "configs").symlink_to(ROOT / "configs")
-    (tmp_path / "broken.py").write_text("def get_config(:\n")
+    for name, text in CONFIG_FILES.items():
+        (tmp_path / name).write_text(text)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").write_text("no picture, and does not say so")
     (tmp_path / "texts").mkdir()
-    (tmp_path / "texts" / "a.txt").write_text("not a picture")
+    (tmp_path / "texts" / "a.png").write_text("not a picture")
     (tmp_path / "file").write_text("in the way")
     return tmp_path
 
@@ -30,6 +49,8 @@ def assert_refused(result, *words):
     assert status == 2, (status, stderr)
     assert stdout == ""
     lines = stderr.strip().splitlines()
+    while lines[0].startswith("Preparing "):  # progress, before the mistake shows
+        lines.pop(0)
     assert len(lines) == 1, stderr
     assert lines[0].startswith("launch.py: ")
     for word in words:
@@ -44,6 +65,15 @@ MISTAKES = {
     "wrong type in a tuple": ([SMOKE, "--config.generator.widths=a,b"], ["widths", "'a,b'"]),
     "missing config": (["--config=configs/smok.py"], ["configs/smok.py", "configs/smoke.py"]),
     "broken config": (["--config=broken.py"], ["broken.py", "SyntaxError"]),
+    "misspelt in a config": (["--config=misspelt.py"], ["misspelt.py", '"total_steps"']),
+    "wrong type in a config": (["--config=typed.py"], ["typed.py", "total_steps", "many"]),
+    "error in a config": (["--config=key_error.py"], ["key_error.py", "KeyError", "missing"]),
+    "no get_config": (["--config=nothing.py"], ["nothing.py", "no function get_config()"]),
+    "config without a key": (["--config=lacking.py"], ["lacking.py", "ema."]),
+    "config with an odd key": (["--config=more.py"], ["data.nmae", "'data.name'"]),
+    "config of other types": (["--config=anew.py"], ["anew.py", "seed", "'x'"]),
+    "no field of the network": (["--config=field.py"], ["generator.width", "'widths'"]),
+    "large seed": ([SMOKE, "--config.seed=4294967296"], ["config.seed", "4294967296"]),
     "unknown mode": (["--mode=trian"], ["mode", "trian", "train"]),
     "stray word": ([SMOKE, "train"], ["'train'", "--name=value"]),
     "unknown choice": ([SMOKE, "--config.loss=relativstic"], ["relativstic", "'relativistic'"]),
@@ -56,9 +86,13 @@ MISTAKES = {
         [SMOKE, "--config.data.name=folder:empty", "--config.data.image_size=8"],
         ["empty"],
     ),
-    "folder of texts": (
+    "folder without images": (
+        [SMOKE, "--config.data.name=folder:notes", "--config.data.image_size=8"],
+        ["notes", "holds no images"],
+    ),
+    "folder of unreadable images": (
         [SMOKE, "--config.data.name=folder:texts", "--config.data.image_size=8"],
-        ["texts"],
+        ["1 of 1 images", "texts/a.png (not an image)"],
     ),
     "missing folder": (
         [SMOKE, "--config.data.name=folder:none", "--config.data.image_size=8"],
@@ -72,6 +106,8 @@ MISTAKES = {
     "sampling from nothing": (["--mode=sample", "--workdir=empty"], ["empty", "no checkpoint"]),
     "no samples": (["--mode=sample", "--workdir=empty", "--num_samples=0"], ["num_samples", "0"]),
     "odd output": (["--mode=sample", "--workdir=empty", "--output=a.jpg"], ["a.jpg", ".npz"]),
+    "large sampling seed": (["--mode=sample", "--seed=4294967296"], ["seed", "4294967295"]),
+    "inspecting below a file": ([SMOKE, "--mode=inspect", "--workdir=file/run"], ["file/run"]),
     "half a process": ([SMOKE, "--num_processes=2"], ["--coordinator"]),
 }
 

@@ -2,11 +2,16 @@
 
     FOLDER/a.png                    no classes
     FOLDER/cat/a.png                a class for each sub-folder, in sorted order
-    FOLDER/train/..., FOLDER/test/...    two splits, each laid out as above
+    FOLDER/train/..., FOLDER/test/...    splits, each laid out as above
 
-Everything is the train split unless there are sub-folders named train and test: nothing is held out
-that the user has not set apart. Files that are no images by their suffix, and hidden ones, are
-ignored; sub-folders may be nested, the first level names the class.
+Sub-folders are splits where each has a split's name (train; test; val, valid or validation, which
+TFDS calls validation) and train is among them, alone or not. Otherwise they are classes, train too
+(there are pictures of trains), and everything is the train split: nothing is held out that the user
+has not set apart. What cannot well be meant as either is refused: train and a held-out split beside
+other sub-folders, held-out splits without train, one split under two names.
+
+Files that are no images by their suffix, and hidden ones, are ignored; sub-folders may be nested,
+the first level (within a split) names the class.
 """
 
 import concurrent.futures
@@ -27,6 +32,16 @@ from gan_jax.errors import InputError
 # Formats that Pillow recognizes but cannot decode, or only with the help of another program.
 _NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
+# The sub-folders that are splits, and what TFDS calls these. They are prepared in this order, and
+# the first of exact duplicates stays.
+_SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
 # Images decoded at a time: enough for every core, little memory even where they are large.
 _BLOCK = 64
 
@@ -44,8 +59,8 @@ def recipe(title: str, folder: epath.Path, size: int | None, channels: int) -> R
       The recipe. Its identity covers the names, sizes and times of the files.
 
     Raises:
-      InputError: No such folder, no images in it, images both beside and in sub-folders, or no
-        size.
+      InputError: No such folder, no images in it, images both beside and in sub-folders, splits
+        that cannot be told from classes, or no size.
     """
     if not folder.is_dir():
         raise InputError(f"{title}: there is no folder {folder}")
@@ -55,12 +70,12 @@ def recipe(title: str, folder: epath.Path, size: int | None, channels: int) -> R
         raise InputError(f"{title}: {folder} {content}; put PNG, JPEG, ... files there")
     if size is None:
         raise InputError(f"{title} needs the size of its images: --config.data.image_size=64")
-    splits = _splits(files)
+    splits = _splits(title, files)
     class_names = _class_names(title, splits)
     return Recipe(
         title=title,
         name="folder",
-        identity=identity.of(folder, files, size, channels),
+        identity=identity.of(folder, files, size, channels, *splits),
         image_shape=(size, size, channels),
         class_names=class_names,
         splits={
@@ -108,18 +123,39 @@ def _suffixes() -> frozenset[str]:
     )
 
 
-def _splits(files: list[str]) -> dict[str, list[_File]]:
-    """Assigns the files to splits."""
-    if {file.partition("/")[0] for file in files} != {"train", "test"}:
+def _splits(title: str, files: list[str]) -> dict[str, list[_File]]:
+    """Assigns the files to splits, by the rule that the module states."""
+    tops = {file.partition("/")[0] for file in files}
+    named = [folder for folder in _SPLITS if folder in tops]
+    others = sorted(tops.difference(named))
+    _check_splits(title, named, others)
+    if others:
         return {"train": [_File(file, _first_folder(file)) for file in files]}
     return {
-        split: [
-            _File(file, _first_folder(file.removeprefix(f"{split}/")))
+        _SPLITS[folder]: [
+            _File(file, _first_folder(file.removeprefix(f"{folder}/")))
             for file in files
-            if file.startswith(f"{split}/")
+            if file.startswith(f"{folder}/")
         ]
-        for split in ("train", "test")
+        for folder in named
     }
+
+
+def _check_splits(title: str, named: list[str], others: list[str]) -> None:
+    """Refuses sub-folders that would silently become classes, or one split of two names."""
+    names = " and ".join(named)
+    if others and "train" in named and len(named) > 1:
+        raise InputError(
+            f"{title}: {others[0]} lies beside {names}, which are splits: "
+            "move it into one of them or out of the folder"
+        )
+    if not others and "train" not in named:
+        raise InputError(
+            f"{title} holds {names} but no train: rename one to train, or train on one alone, "
+            f"as in {title}/{named[0]}"
+        )
+    if not others and len({_SPLITS[folder] for folder in named}) < len(named):
+        raise InputError(f"{title} holds {names}, two names of one split: put them together")
 
 
 def _first_folder(path: str) -> str | None:

@@ -24,11 +24,14 @@ def inspect(source: Source, folder: epath.PathLike) -> str:
 
     Returns:
       The report as a readable table.
+
+    Raises:
+      InputError: `folder` cannot be written; known, as a rule, before anything is read.
     """
     folder = epath.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    workdir.check_writable(folder)
     summary = report(source)
-    shown = 5000 if source.image_shape == (1, 1, 2) else 100  # a scatter plot bears more
+    shown = 5000 if grid.is_points(source.image_shape) else 100  # a scatter plot bears more
     indices = np.linspace(0, len(source) - 1, min(shown, len(source))).astype(np.int64)
     grid.write_grid(folder / "inspection.png", to_unit_range(source.read(indices)["image"]))
     workdir.write_json(folder / "inspection.json", summary)

@@ -4,7 +4,9 @@ import contextlib
 import fcntl
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from typing import IO
 
 from etils import epath
 
@@ -41,9 +43,10 @@ def prepared(recipe: Recipe, root: epath.Path) -> epath.Path:
     def build() -> None:
         _remove_leftovers(folder)
         try:
-            with quietly(bars=False):
+            # A recipe downloads nothing, but TFDS makes the folders for it all the same.
+            with quietly(bars=False), tempfile.TemporaryDirectory() as downloads:
                 builder = builders.RecipeBuilder(recipe, os.fspath(root))
-                builder.download_and_prepare(file_format="array_record")
+                builder.download_and_prepare(download_dir=downloads, file_format="array_record")
         except BaseException:
             with contextlib.suppress(OSError):  # stops at the first that is not empty
                 os.rmdir(folder.parent)
@@ -71,18 +74,66 @@ def once(folder: epath.Path, lock: epath.Path, title: str, build: Callable[[], N
 
 @contextlib.contextmanager
 def _locked(path: epath.Path, title: str) -> Iterator[None]:
-    """Holds an exclusive lock, which ends with the process however that ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Holds an exclusive lock, which ends with the process however that ends.
+
+    Where an error ends it, what was made for it goes again: its file, and the folders above.
+    """
     if "://" in os.fspath(path):  # object stores have no locks
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield
         return
-    with open(path, "w") as file:
+    made: list[epath.Path] = []  # what was not there before, the innermost first
+    with contextlib.ExitStack() as files:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for the process that prepares {title}", file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+            while True:
+                is_new = not path.exists()
+                made += [folder for folder in path.parents if not folder.exists()]
+                file = files.enter_context(_open(path))
+                _wait_for(file, title)
+                if _is_at(path, file):
+                    break
+            made[:0] = [path] if is_new else []  # only now: one who waits must not remove it
+            yield
+        except BaseException:
+            _remove(made)  # while the lock is held: those who wait for it see that it has gone
+            raise
+
+
+def _open(path: epath.Path) -> IO[str]:
+    """Opens the lock's file, and makes it and its folder."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return open(path, "w")
+        except FileNotFoundError:
+            if path.parent.exists():  # else a process that failed has just removed it: once more
+                raise
+
+
+def _wait_for(file: IO[str], title: str) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"Waiting for the process that prepares {title}", file=sys.stderr, flush=True)
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _is_at(path: epath.Path, file: IO[str]) -> bool:
+    """Returns whether `file` is still what others find at `path`, not a removed one."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _remove(made: list[epath.Path]) -> None:
+    """Removes a lock's file, and those of its folders that are empty."""
+    for place in made:
+        with contextlib.suppress(OSError):
+            if place.is_dir():
+                os.rmdir(place)
+            else:
+                os.unlink(place)
 
 
 @contextlib.contextmanager

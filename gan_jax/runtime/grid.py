@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from etils import epath
@@ -15,6 +16,11 @@ _CELL = (
 )
 _PLOT = 512  # side of a scatter plot in pixels
 _REAL, _GENERATED = (150, 150, 150), (31, 90, 180)  # grey beneath, blue above
+
+
+def is_points(image_shape: Sequence[int]) -> bool:
+    """Returns whether examples of `image_shape` (H, W, C) are points in the plane, not images."""
+    return tuple(image_shape) == (1, 1, 2)
 
 
 def to_uint8(images: ArrayLike) -> np.ndarray:
@@ -108,7 +114,7 @@ def write_grid(
     Returns:
       The picture, (H', W', C) uint8.
     """
-    points = np.shape(images)[1:] == (1, 1, 2)
+    points = is_points(np.shape(images)[1:])
     picture = scatter(images, real) if points else image_grid(images, columns)
     workdir.write_bytes(path, png(picture))
     return picture

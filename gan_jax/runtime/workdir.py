@@ -5,7 +5,6 @@ import fcntl
 import io
 import json
 import os
-import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -29,10 +28,10 @@ def check_writable(workdir: epath.PathLike) -> None:
     folder = epath.Path(workdir)
     if not is_local(folder):
         return
-    existing = pathlib.Path(folder).absolute()
-    while not existing.exists():
-        existing = existing.parent
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    existing = os.path.abspath(folder)
+    while not os.path.exists(existing):  # false, unlike pathlib's, where one may not even look
+        existing = os.path.dirname(existing)
+    if not os.path.isdir(existing) or not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"cannot write in {folder}: choose another --workdir")
 
 

@@ -1,6 +1,6 @@
 """What the training loop costs: its steps/s against the bare compiled update's, in one process.
 
-    PYTHONPATH=. python tests/benchmarks/loop_ratio.py
+    python tests/benchmarks/loop_ratio.py
 
 The real loop trains the default config in a temporary folder, with its logs, samples and
 checkpoints. Once every checkpoint interval it is held, and the same compiled update, called in a
@@ -10,16 +10,21 @@ steps/s of both, block by block, and the median ratio.
 """
 
 import argparse
+import pathlib
 import statistics
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from typing import Any
 
 import jax
 from etils import epath
+
+# A script finds the packages beside itself only; this measures the checkout that it lies in.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from configs import mnist_mlp
 from gan_jax import experiment, train
@@ -80,10 +85,8 @@ def main() -> None:
     source = train.load_data(config)
     facts = experiment.DataFacts.of(source, config)
     seconds: list[tuple[float, float]] = []
-    with (
-        tempfile.TemporaryDirectory() as workdir,
-        closing(train._Run(config, epath.Path(workdir), source, facts)) as run,
-    ):
+    with tempfile.TemporaryDirectory() as workdir, ExitStack() as resources:
+        run = train._Run(config, epath.Path(workdir), source, facts, resources)
         run._feeds = alternating(run, run._feeds, block, seconds)
         run.loop(threading.Event())
 

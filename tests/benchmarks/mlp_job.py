@@ -3,8 +3,9 @@
     python tests/benchmarks/mlp_job.py
 
 measures every peer whose package is installed, in a process of its own, in turn: A B C A B C.
-Ratios are taken within a round. It prints a Markdown table and writes `mlp_job.json`. Peers may
-live in other environments, and a shorter run tells the direction:
+Ratios are taken within a round, and their median is the figure to quote. It prints a Markdown table
+and writes `mlp_job.json`. Peers may live in other environments, and a shorter run tells the
+direction:
 
     python tests/benchmarks/mlp_job.py --torch-python=PATH --keras-python=PATH --rounds=3
 
@@ -13,6 +14,9 @@ live in other environments, and a shorter run tells the direction:
 measures nothing, but gives all peers the same weights, data and noise and compares the losses and
 the weights after a few steps. Keras' `train_on_batch` loop is not the same mathematics (two half
 steps of the discriminator) and not in it.
+
+"PyTorch, eager" is the step as PyTorch's own DCGAN tutorial and most GAN repositories write it;
+"PyTorch, eager, tuned" is the same step as a careful user writes it: see torch_phases.py.
 """
 
 import argparse
@@ -136,10 +140,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _peers(arguments: argparse.Namespace) -> list[Peer]:
-    keras, per_call = arguments.keras_python, f"--steps_per_call={arguments.steps_per_call}"
+    torch, keras = arguments.torch_python, arguments.keras_python
+    per_call = f"--steps_per_call={arguments.steps_per_call}"
     return [
         Peer("gan_jax", "peer_gan_jax.py", sys.executable, (per_call,)),
-        Peer("PyTorch, eager", "peer_torch.py", arguments.torch_python),
+        Peer("PyTorch, eager", "peer_torch.py", torch, ("--tutorial",)),
+        Peer("PyTorch, eager, tuned", "peer_torch.py", torch),
         Peer("Keras, train_on_batch", "peer_keras.py", keras, recipes=("article",)),
         Peer("TensorFlow, tf.function", "peer_tf_function.py", keras),
         Peer("TensorFlow, tf.function + XLA", "peer_tf_function.py", keras, ("--xla",)),
@@ -233,7 +239,7 @@ def markdown(recipe: str, report: Mapping[str, Any]) -> str:
         f"(lowest to highest) of {rounds} rounds of {steps} steps. "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
         + "\n",
-        "| | steps/s | gan_jax is faster by | first step, s | peak memory, MiB |",
+        "| | steps/s | gan_jax is faster by (median ratio) | first step, s | peak memory, MiB |",
         "|---|---|---|---|---|",
     ]
     for name, result in results.items():

@@ -66,10 +66,23 @@ def test_more_than_one_in_twenty_is_an_error_and_leaves_nothing(
     assert len(load()) == 38
 
 
-def test_a_folder_of_damaged_images(tmp_path, load, write_images, refusal):
-    for path in write_images(tmp_path / "photos", 3):
+def test_a_folder_of_damaged_images_leaves_nothing(tmp_path, load, write_images, refusal):
+    paths = write_images(tmp_path / "photos", 3)
+    for path in paths:
         DAMAGES["empty file"](path)
     assert "3 of 3 images" in refusal(load)
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "photos", *paths]
+
+
+def test_nor_does_it_take_anything_away(tmp_path, load, write_images, refusal):
+    for path in write_images(tmp_path / "photos", 20, size=(30, 30)):
+        assert path.exists()
+    load()  # leaves a prepared set and the lock's file
+    before = sorted(tmp_path.rglob("*"))
+    for path in tmp_path.glob("photos/*"):
+        DAMAGES["not an image"](path)
+    assert "20 of 20 images" in refusal(load)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_the_report_lies_with_the_prepared_set(tmp_path, load, write_images):

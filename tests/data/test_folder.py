@@ -52,6 +52,61 @@ def test_train_and_test_folders_are_splits(folder, load, write_images):
     np.testing.assert_array_equal(test.labels, [1, 1])
 
 
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+@pytest.mark.parametrize("has_test", [False, True])
+def test_a_validation_folder_is_a_split_too(folder, load, write_images, refusal, name, has_test):
+    write_images(folder / "train" / "a", 3)
+    write_images(folder / "train" / "b", 2, first=10)
+    write_images(folder / name / "b", 2, first=4)
+    if has_test:
+        write_images(folder / "test" / "b", 2, first=5)  # the first is the last of validation
+    train, validation = load(), load("validation")
+    assert train.class_names == validation.class_names == ("a", "b")
+    np.testing.assert_array_equal(train.labels, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(validation.labels, [1, 1])
+    if has_test:
+        np.testing.assert_array_equal(load("test").labels, [1])
+    else:
+        assert "has no split 'test'; it has train, validation" in refusal(load, "test")
+
+
+def test_a_train_folder_alone_is_the_train_split(folder, load, write_images):
+    write_images(folder / "train" / "cat", 3)
+    write_images(folder / "train" / "dog", 2, first=10)
+    assert load().class_names == ("cat", "dog")
+
+
+def test_trains_may_be_a_class(folder, load, write_images):
+    write_images(folder / "train", 3)
+    write_images(folder / "bus", 2, first=10)
+    assert load().class_names == ("bus", "train")
+
+
+def test_so_may_tests(folder, load, write_images):
+    write_images(folder / "test" / "crash", 3)
+    write_images(folder / "street", 2, first=10)
+    assert load().class_names == ("street", "test")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("train", "val", "extra"), "extra lies beside train and val, which are splits: move it"),
+        (("train", "test", "."), "000.png lies beside train and test, which are splits: move it"),
+        (("val", "test"), "holds val and test but no train: rename one to train, or"),
+        (("test",), "photos/test"),
+        (("train", "val", "valid"), "train and val and valid, two names of one split"),
+    ],
+)
+def test_what_may_be_splits_or_classes_is_refused(
+    folder, load, write_images, refusal, tmp_path, names, message
+):
+    for index, name in enumerate(names):
+        write_images(folder / name, 1, first=0 if name == "." else index)
+    assert message in refusal(load)
+    assert not (tmp_path / "tfds").exists()
+
+
 def test_without_them_everything_is_train(folder, load, write_images, refusal):
     write_images(folder, 3)
     assert len(load()) == 3

@@ -54,6 +54,23 @@ def test_a_report_says_what_cleaning_did(tmp_path, write_images):
     ]
 
 
+def test_a_folder_that_cannot_be_written_is_one_line_and_nothing_is_left(tmp_path, refusal):
+    (tmp_path / "file").write_text("in the way")
+    images = np.zeros((2, 2, 2, 1), np.uint8)
+    source = ArraySource(name="x", split="train", fingerprint="", images=images)
+    for place in (tmp_path / "file", tmp_path / "file" / "x", "/proc/x"):  # root seems to be able
+        assert refusal(inspection.inspect, source, place).startswith("cannot write ")
+    assert [path.name for path in tmp_path.rglob("*")] == ["file"]
+
+
+def test_where_nothing_can_be_written_nothing_is_read(tmp_path, refusal, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delattr(ArraySource, "read")
+    images = np.zeros((2, 2, 2, 1), np.uint8)
+    source = ArraySource(name="x", split="train", fingerprint="", images=images)
+    assert "cannot write in" in refusal(inspection.inspect, source, tmp_path / "file" / "x")
+
+
 def test_duplicates_that_stay_are_counted():
     images = np.zeros((5, 2, 2, 1), np.uint8)
     images[3:] = 255

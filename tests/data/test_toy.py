@@ -2,16 +2,24 @@ import numpy as np
 import pytest
 
 from gan_jax.data import sources, toy
+from gan_jax.runtime.grid import is_points
 
 
 @pytest.mark.parametrize("name", toy.TOYS)
 def test_points_lie_in_the_square_and_are_the_same_each_time(name):
     source, again = (sources.load(f"toy:{name}") for _ in range(2))
     assert source.image_shape == (1, 1, 2)
+    assert is_points(source.image_shape)
     assert source.images.dtype == np.float32
     assert 0.8 < np.abs(source.images).max() <= 1
     np.testing.assert_array_equal(source.images, again.images)
     assert source.fingerprint == again.fingerprint
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 1), (2, 1, 1), (28, 28, 2), (1, 1), (2,)])
+def test_what_has_another_shape_is_no_point(shape):
+    assert not is_points(shape)
+    assert is_points([1, 1, 2])  # as a checkpoint's metadata has it
 
 
 def test_splits_are_independent_draws():

@@ -76,6 +76,57 @@ def test_a_workdir_that_cannot_be_written_is_one_line_and_nothing_is_left(tmp_pa
     assert (tmp_path / "file").read_text() == "mine"
 
 
+# Permissions do not bind root, so the check runs as nobody, below a folder that nobody may reach.
+CHECKER = """
+import os, sys, tempfile
+from gan_jax.errors import InputError
+from gan_jax.runtime import workdir
+
+with tempfile.TemporaryDirectory() as top:
+    os.chmod(top, 0o755)
+    modes = {"open": 0o777, "shut": 0o600, "unlisted": 0o333, "frozen": 0o555, "blind": 0o666}
+    for name, mode in modes.items():
+        os.mkdir(f"{top}/{name}")
+        os.mkdir(f"{top}/{name}/inner")
+        os.chmod(f"{top}/{name}/inner", 0o777)
+        os.chmod(f"{top}/{name}", mode)
+    if os.getuid() == 0:
+        os.setresuid(65534, 65534, 0)  # nobody; os.access asks for the first of the three
+    for name in modes:
+        for place in (f"{name}", f"{name}/new/run", f"{name}/inner"):
+            try:
+                workdir.check_writable(f"{top}/{place}")
+            except InputError as error:
+                assert str(error).startswith(f"cannot write in {top}/{place}: choose"), error
+            else:
+                print(place)
+    if os.getresuid()[2] == 0:
+        os.setresuid(0, 0, 0)
+    for name in modes:
+        os.chmod(f"{top}/{name}", 0o777)
+"""
+
+
+def test_permissions_are_checked_ahead_wherever_they_end():
+    command = [sys.executable, "-c", CHECKER]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    writable = ["open", "open/new/run", "open/inner", "unlisted", "unlisted/new/run"]
+    writable += ["unlisted/inner", "frozen/inner"]  # what one may not search hides all below
+    assert checked.stdout.split() == writable
+
+
+def test_a_workdir_with_a_file_in_the_way_is_refused_ahead(tmp_path):
+    places = unwritable(tmp_path)[:2]
+    places[0].chmod(0o777)  # what one may do with a file says nothing
+    for place in places:
+        with pytest.raises(InputError, match=f"^cannot write in {place}: choose another"):
+            workdir.check_writable(place)
+    workdir.check_writable(tmp_path / "new" / "run")
+    workdir.check_writable("gs://bucket/run")
+    assert [p.name for p in tmp_path.rglob("*")] == ["file"]
+
+
 def test_files_are_replaced_whole(tmp_path):
     path = tmp_path / "new" / "config.json"
     workdir.write_json(path, {"b": 1, "a": [1, 2.5, None, "é"]})
