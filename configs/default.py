@@ -57,7 +57,7 @@ def get_config() -> ConfigDict:
     # Reals a minibatch, over all devices.
     config.batch_size = 128
     # Generator updates.
-    config.total_steps = 12_000
+    config.total_steps = 10_000
     # Discriminator updates for each generator update.
     config.d_steps = 1
     # Adam, each network its own.

@@ -13,7 +13,7 @@ what was changed because its listing does not run or does not train the generato
 - d_steps = 1: one discriminator update for each generator update.
 - Its snapshots: samples come from the generator as it is, so the average has no memory.
 
-Expect nearly every sample to be the same digit after 12,000 steps.
+Expect nearly every sample to be a 1 in the end.
 
     python launch.py --config=configs/mnist_mlp_article.py
 """

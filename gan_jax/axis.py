@@ -13,4 +13,6 @@ def mean_over(tree: Tree, axis_name: str | None) -> Tree:
     Gradients, metrics and mutable statistics pass through here once, after `jax.grad`. A loss is
     never averaged inside `grad`: the transpose of the average would scale its gradient.
     """
-    return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
+    if axis_name is None or jax.lax.axis_size(axis_name) == 1:
+        return tree  # an all-reduce of one would copy every gradient
+    return jax.lax.pmean(tree, axis_name)

@@ -6,7 +6,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import IO
 
 from etils import epath
 
@@ -48,17 +47,19 @@ def prepared(recipe: Recipe, root: epath.Path) -> epath.Path:
                 builder = builders.RecipeBuilder(recipe, os.fspath(root))
                 builder.download_and_prepare(download_dir=downloads, file_format="array_record")
         except BaseException:
-            with contextlib.suppress(OSError):  # stops at the first that is not empty
+            with contextlib.suppress(OSError):  # not empty: another version lies there
                 os.rmdir(folder.parent)
-                os.rmdir(root / recipe.name)
             raise
 
-    once(folder, root / f".{recipe.name}.lock", recipe.title, build)
+    once(folder, root / recipe.name, recipe.title, build)
     return folder
 
 
 def once(folder: epath.Path, lock: epath.Path, title: str, build: Callable[[], None]) -> None:
-    """Calls `build`, which creates `folder`, unless another process has or does meanwhile."""
+    """Calls `build`, which creates `folder`, unless another process has or does meanwhile.
+
+    Processes take turns by holding the folder `lock`, which `folder` lies in.
+    """
     if folder.exists():
         return
     try:
@@ -73,67 +74,35 @@ def once(folder: epath.Path, lock: epath.Path, title: str, build: Callable[[], N
 
 
 @contextlib.contextmanager
-def _locked(path: epath.Path, title: str) -> Iterator[None]:
-    """Holds an exclusive lock, which ends with the process however that ends.
+def _locked(folder: epath.Path, title: str) -> Iterator[None]:
+    """Makes `folder` and locks it, until the process ends at the latest; no file is needed for it.
 
-    Where an error ends it, what was made for it goes again: its file, and the folders above.
+    After an error the folders that were made are removed again, where nothing lies in them.
     """
-    if "://" in os.fspath(path):  # object stores have no locks
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-        return
-    made: list[epath.Path] = []  # what was not there before, the innermost first
-    with contextlib.ExitStack() as files:
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if "://" not in os.fspath(folder):  # object stores have no locks
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
+            _wait_for(handle, title)
         try:
-            while True:
-                is_new = not path.exists()
-                made += [folder for folder in path.parents if not folder.exists()]
-                file = files.enter_context(_open(path))
-                _wait_for(file, title)
-                if _is_at(path, file):
-                    break
-            made[:0] = [path] if is_new else []  # only now: one who waits must not remove it
             yield
         except BaseException:
-            _remove(made)  # while the lock is held: those who wait for it see that it has gone
+            with contextlib.suppress(OSError):  # stops at the first that is not empty
+                for place in made:
+                    os.rmdir(place)
             raise
 
 
-def _open(path: epath.Path) -> IO[str]:
-    """Opens the lock's file, and makes it and its folder."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return open(path, "w")
-        except FileNotFoundError:
-            if path.parent.exists():  # else a process that failed has just removed it: once more
-                raise
-
-
-def _wait_for(file: IO[str], title: str) -> None:
+def _wait_for(handle: int, title: str) -> None:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         print(f"Waiting for the process that prepares {title}", file=sys.stderr, flush=True)
-        fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def _is_at(path: epath.Path, file: IO[str]) -> bool:
-    """Returns whether `file` is still what others find at `path`, not a removed one."""
-    try:
-        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
-
-
-def _remove(made: list[epath.Path]) -> None:
-    """Removes a lock's file, and those of its folders that are empty."""
-    for place in made:
-        with contextlib.suppress(OSError):
-            if place.is_dir():
-                os.rmdir(place)
-            else:
-                os.unlink(place)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    except OSError:  # some network file systems cannot; the set is put in its place at once anyway
+        pass
 
 
 @contextlib.contextmanager

@@ -66,7 +66,7 @@ def _prepare(name: str, root: epath.Path) -> epath.Path:
             with preparation.quietly(bars=sys.stderr.isatty()):
                 builder.download_and_prepare(file_format="array_record")
 
-        preparation.once(folder, root / f".{builder.name}.lock", name, build)
+        preparation.once(folder, root / builder.name, name, build)
     except InputError:
         raise
     except (AssertionError, ValueError, tfds.core.DatasetNotFoundError) as error:

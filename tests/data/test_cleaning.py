@@ -77,7 +77,7 @@ def test_a_folder_of_damaged_images_leaves_nothing(tmp_path, load, write_images,
 def test_nor_does_it_take_anything_away(tmp_path, load, write_images, refusal):
     for path in write_images(tmp_path / "photos", 20, size=(30, 30)):
         assert path.exists()
-    load()  # leaves a prepared set and the lock's file
+    load()
     before = sorted(tmp_path.rglob("*"))
     for path in tmp_path.glob("photos/*"):
         DAMAGES["not an image"](path)

@@ -140,6 +140,18 @@ class Recorder:
         return self._network.apply(variables, z, labels, **rest)
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_device_alone_has_no_all_reduce(count, key):
+    """It would copy every gradient for nothing."""
+    devices, gan = jax.devices()[:count], build(parallel.AXIS)
+    call = parallel.pmapped(parallel.several_steps(gan.update, decode), devices)
+    state = parallel.replicate(jax.jit(gan.init)(key), devices)
+    resident = parallel.replicate({"image": SOURCE.images}, devices)
+    feed = parallel.shard(loader(gan, count)(0, 2), devices)
+    program = call.lower(state, resident, feed).as_text()
+    assert ("all_reduce" in program) == (count > 1)
+
+
 def test_steps_in_one_call_equal_steps_one_by_one(key):
     together, _ = run(1, key, steps=6, per_call=6)
     apart, _ = run(1, key, steps=6, per_call=1)
