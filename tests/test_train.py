@@ -65,14 +65,19 @@ def progress(workdir):
 def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_path):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     assert run(*KILLED, f"--workdir={straight}")[0] == 0
-    moments = random.Random(os.urandom(8))
+    seed = int.from_bytes(os.urandom(4))
+    print(f"moments of seed {seed}")  # pytest shows it when the test fails
+    moments = random.Random(seed)
     for moment in range(5):
         process = launch(*KILLED, f"--workdir={killed}")
         begun = progress(killed)
-        wait_for(lambda begun=begun: progress(killed) > begun, process)
+        if moment == 0:
+            time.sleep(moments.uniform(0, 6))  # while it starts, as a rule
+        else:
+            wait_for(lambda begun=begun: progress(killed) > begun, process)
         if moment == 2:
             wait_for(lambda: saving(killed), process)
-        else:
+        elif moment:
             time.sleep(moments.uniform(0, 0.8))
         process.kill()
         process.communicate()

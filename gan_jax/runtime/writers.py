@@ -87,6 +87,9 @@ def _step_of(line: bytes) -> float:
 class Board:
     """TensorBoard: curves and pictures. tensorboardX is imported when the first board is made.
 
+    A view, not the record: a killed process takes the last ten seconds with it, and a resume does
+    not bring them back. `metrics.jsonl` holds every line.
+
     Args:
       folder: where the event files go; None makes a board that does nothing.
       purge_step: N + 1 on a resume from step N: TensorBoard forgets what was written from there.
