@@ -50,8 +50,8 @@ def get_config() -> ConfigDict:
     config.loss = "relativistic"  # non_saturating | relativistic
     # Weight of each penalty (the papers' gamma); 0 is off.
     config.penalties = ConfigDict()
-    config.penalties.r1 = 1.0
-    config.penalties.r2 = 1.0
+    config.penalties.r1 = 3.0
+    config.penalties.r2 = 3.0
 
     # ---- optimization ----
     # Reals a minibatch, over all devices.
@@ -63,7 +63,7 @@ def get_config() -> ConfigDict:
     # Adam, each network its own.
     for name in ("generator_optimizer", "discriminator_optimizer"):
         config[name] = ConfigDict()
-        config[name].learning_rate = 2e-4
+        config[name].learning_rate = 6e-4
         config[name].schedule = "constant"  # constant | cosine (to 0 at total_steps)
         config[name].b1 = 0.0
         config[name].b2 = 0.99

@@ -3,9 +3,11 @@
 Networks of the article (generator 100-128-256-512-784, discriminator 784-512-256-128-1) on the
 5,000 digits that come with the requirements: no download. Relativistic pairing loss with R1 and R2
 (Huang et al. 2024, "The GAN is dead; long live the GAN!"), Adam with betas 0 and 0.99, leaky ReLU,
-averaged generator.
+averaged generator. Weights of the penalties and learning rate were chosen among 1, 3 and 2e-4, 6e-4,
+1.2e-3, by the Frechet distance of principal components to the train split.
 
-Expect all ten digits, clean, from about step 4,000 on.
+Expect all ten digits, and few broken ones, from about step 6,000 on. Three to six minutes on two
+CPU cores.
 
     python launch.py
 """
