@@ -3,6 +3,7 @@
 Any key of the config is a flag: `--config.batch_size=64`. The same command again resumes.
 """
 
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 
 from gan_jax import command_line
-from gan_jax.errors import InputError
+from gan_jax.errors import Diverged, InputError
 
 _DEFAULT_CONFIG = pathlib.Path(__file__).parent / "configs" / "mnist_mlp.py"
 
@@ -36,42 +37,45 @@ _PROCESS_ID = flags.DEFINE_integer("process_id", None, "On bare machines: which 
 
 
 def main(argv: Sequence[str]) -> None:
-    """Dispatches on --mode."""
+    """Does what --mode says; what goes wrong ends in one line."""
     del argv
-    # The slow imports, once the flags are known to be right.
-    from gan_jax import experiment, sample, train
-    from gan_jax.data import inspection
-    from gan_jax.runtime import cache, parallel
-    from gan_jax.runtime.workdir import check_writable
-
-    logging.set_verbosity(logging.WARNING)  # the libraries' chatter; ours goes through Progress
-    workdir = _WORKDIR.value or f"runs/{command_line.config_name()}"
-    config = flags.FLAGS.config
     try:
-        cache.cache_compiled_programs()
-        parallel.join_processes(
-            _DISTRIBUTED.value, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
-        )
-        if _MODE.value == "train":
-            train.train(config, workdir, allow_change=_CONFIG_CHANGE.value == "allow")
-        elif _MODE.value == "sample":
-            sample.sample(
-                workdir,
-                _OUTPUT.value or f"{workdir}/samples/drawn.png",
-                num_samples=_NUM_SAMPLES.value,
-                seed=_SEED.value,
-                labels=_LABELS.value,
-            )
-        else:
-            experiment.check_config(config)
-            check_writable(workdir)  # before a set is prepared, which may take long
-            print(inspection.inspect(train.load_data(config), workdir))
+        _dispatch()
     except InputError as error:
         _stop(2, error)
-    except train.Diverged as error:
+    except Diverged as error:
         _stop(1, error)
     except KeyboardInterrupt:  # before the loop or after it; the loop itself saves first
         _stop(130, "interrupted")
+
+
+def _dispatch() -> None:
+    # The slow imports, once the flags are known to be right.
+    from gan_jax import experiment, sample, train
+    from gan_jax.data import inspection
+    from gan_jax.runtime import cache, parallel, workdir
+
+    logging.set_verbosity(logging.WARNING)  # the libraries' chatter; ours goes through Progress
+    folder = os.path.expanduser(_WORKDIR.value or f"runs/{command_line.config_name()}")
+    config = flags.FLAGS.config
+    cache.cache_compiled_programs()
+    parallel.join_processes(
+        _DISTRIBUTED.value, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
+    )
+    if _MODE.value == "train":
+        train.train(config, folder, allow_change=_CONFIG_CHANGE.value == "allow")
+    elif _MODE.value == "sample":
+        sample.sample(
+            folder,
+            os.path.expanduser(_OUTPUT.value or f"{folder}/samples/drawn.png"),
+            num_samples=_NUM_SAMPLES.value,
+            seed=_SEED.value,
+            labels=_LABELS.value,
+        )
+    else:
+        experiment.check_config(config)
+        workdir.check_writable(folder)  # before a set is prepared, which may take long
+        print(inspection.inspect(train.load_data(config), folder))
 
 
 def _parse(argv: Sequence[str]) -> Sequence[str]:

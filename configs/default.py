@@ -69,7 +69,7 @@ def get_config() -> ConfigDict:
         config[name].b2 = 0.99
         config[name].eps = 1e-8
     # The averaged generator, which samples are drawn from. The half-life is in images; the ramp
-    # caps it at that fraction of the images seen so far.
+    # caps it at that fraction of the images seen so far; 0: no cap.
     config.ema = ConfigDict()
     config.ema.half_life = 64_000.0
     config.ema.ramp = 0.05

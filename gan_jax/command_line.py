@@ -78,11 +78,11 @@ def _config_path(argv: Sequence[str]) -> str | None:
 def _check_whole(path: str, config: ConfigDict, default: ConfigDict) -> None:
     """Checks a config that was not made from the default one, and may lack keys or have others.
 
-    The fields of the networks, and which penalties there are, is for `experiment` to check.
+    Which fields a network has, and which penalties there are, is for `experiment` to check.
     """
     values, expected = flatten(config), flatten(default)
     for key, value in expected.items():
-        if _is_field(key):
+        if key not in values and _is_field(key):
             continue
         if key not in values:
             raise InputError(f"config file {path} lacks {key}: begin with default.get_config()")

@@ -1,4 +1,4 @@
-"""The one exception that stands for a user's mistake, and the nearest-name hint."""
+"""The exceptions whose message is for the user, one line each; and the nearest-name hint."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,7 +12,11 @@ class InputError(ValueError):
     """
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
+class Diverged(RuntimeError):  # noqa: N818 - it says what training did
+    """Training produced a value that is not finite. `launch.py` exits with status 1."""
+
+
+def did_you_mean(name: object, options: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the nearest of `options`, or "" where none is near."""
-    matches = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    matches = difflib.get_close_matches(str(name), list(options), n=1, cutoff=0.5)
     return f" Did you mean {matches[0]!r}?" if matches else ""

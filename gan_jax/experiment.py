@@ -56,7 +56,9 @@ class DataFacts(NamedTuple):
         if config.data.normalize == "range":
             return facts
         mean, std = mean_and_deviation(source)
-        std = np.where(std > 0, std, 1.0)  # a channel that is the same everywhere, such as alpha
+        # A channel that is the same everywhere, such as alpha, has no deviation but that of
+        # rounding, far below a grey level (0.008).
+        std = np.where(std > 1e-3, std, 1.0)
         return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
@@ -85,6 +87,7 @@ _NOT_NEGATIVE = ("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.c
 _BELOW = {
     "seed": 2**32,  # what a PRNG key is made from
     "data.channels": 5,
+    "data.image_size": 8193,  # beyond it memory ends before anything is said
     **{f"{net}_optimizer.{b}": 1 for net in ("generator", "discriminator") for b in ("b1", "b2")},
 }
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
@@ -183,7 +186,7 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
             raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
 
 
-def _one_of(key: str, value: str, choices: Iterable[str]) -> None:
+def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
     if value not in choices:
         raise InputError(
             f"config.{key}: {value!r} is not known.{did_you_mean(value, choices)} "

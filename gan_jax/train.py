@@ -3,7 +3,8 @@
 Rules of order, which make a resumed run equal an uninterrupted one bit for bit:
 
 - Noise and data are functions of (seed, step), so the state is all there is to save.
-- Metrics are fetched two calls late; the loop never waits for the step that it just started.
+- Metrics are fetched a call late: two calls are in flight at most, and the loop never waits for
+  the step that it just started.
 - Before the checkpoint of step N is saved, the metrics up to N are on disk; a resume from N cuts
   what came after N.
 - Stopping, saving and sampling happen between calls.
@@ -14,7 +15,7 @@ import math
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from typing import Any
@@ -30,12 +31,12 @@ from gan_jax.algorithms.algorithm import Algorithm, Metrics
 from gan_jax.data import sources
 from gan_jax.data.loader import Loader, decode, prefetch
 from gan_jax.data.source import ArraySource, RecordSource, Source
-from gan_jax.errors import InputError
+from gan_jax.errors import Diverged, InputError
 from gan_jax.rng import key_for
 from gan_jax.runtime import parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.cache import versions
-from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, newest_metadata
+from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, Restored, newest_metadata
 from gan_jax.runtime.grid import is_points, write_grid
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
 
@@ -43,10 +44,6 @@ GRID = 100
 """Latents in a sample grid, always the same ones."""
 
 CALLS_IN_FLIGHT = 2
-
-
-class Diverged(RuntimeError):  # noqa: N818 - it says what training did
-    """Training produced a value that is not finite; the message says what to do."""
 
 
 def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = False) -> None:
@@ -67,13 +64,15 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
         with parallel.together():
             experiment.check_config(config)
             workdirs.check_writable(workdir)
-            saved = None if allow_change else newest_metadata(workdir / "checkpoints")
-            _refuse_change(saved, workdir, config)
+            saved = newest_metadata(workdir / "checkpoints")
+            if not allow_change:
+                _refuse_change(saved, workdir, config)
             experiment.check_batch(config, jax.device_count())
             source = load_data(config)
             facts = experiment.DataFacts.of(source, config)
             experiment.check_data(config, facts)
-            _refuse_change(saved, workdir, config, facts)
+            if not allow_change:
+                _refuse_change(saved, workdir, config, facts)
             if jax.process_index() == 0:
                 stack.enter_context(workdirs.lock(workdir))
         run = _Run(config, workdir, source, facts, stack, allow_change=allow_change)
@@ -94,23 +93,26 @@ def _refuse_change(
     workdir: epath.Path,
     config: ConfigDict,
     facts: experiment.DataFacts | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
     """Refuses to go on from a checkpoint, whose metadata is `saved`, with other settings or data.
 
     Asked early, so that a mistake costs no time; and again once the checkpoint is restored, which
-    may be an older one than the newest, or one that another process has just written.
+    may be an older one than the newest (then `notes` say why), or one that another process has just
+    written.
     """
+    why = "".join(f" ({note})" for note in notes)
     changes = configuration.changed_keys(saved["config"], config) if saved else []
     if changes:
         raise InputError(
             f"{workdir} holds a run with another config ({'; '.join(changes)}): "
-            "choose another --workdir, or go on all the same with --config_change=allow"
+            f"choose another --workdir, or go on all the same with --config_change=allow{why}"
         )
     if saved and facts and saved["data"]["fingerprint"] != facts.fingerprint:
         raise InputError(
             f"{workdir} holds a run on other data: {config.data.name} had "
             f"{saved['data']['num_examples']} examples and has {facts.num_examples}, or their "
-            "content changed. Choose another --workdir, or go on with --config_change=allow"
+            f"content changed. Choose another --workdir, or go on with --config_change=allow{why}"
         )
 
 
@@ -138,19 +140,22 @@ class _Run:
         self._checkpoints = resources.enter_context(
             Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
         )
-        self._start, state, saved, notes = _newest_state(
-            self._algorithm, self._checkpoints, config.seed
-        )
+        restored = _newest_state(self._algorithm, self._checkpoints, config.seed)
+        self._start = restored.step
         with parallel.together():
-            _refuse_change(None if allow_change else saved, workdir, config, facts)
+            if not allow_change:
+                _refuse_change(restored.metadata, workdir, config, facts, restored.notes)
             experiment.check_start(config, self._start)
-        self._state = parallel.replicate(state)
+        self._checkpoints.put_aside(restored.damaged)
+        self._state = parallel.replicate(restored.state)
         self._progress = Progress(
             config.total_steps, config.batch_size, start=self._start, enabled=self._writes
         )
         resources.enter_context(closing(self._progress))
-        for note in notes:
+        for note in restored.notes:
             self._progress.say(note)
+        if self._start:
+            self._progress.say(f"going on from step {self._start}")
         self._metrics = MetricsFile(workdir / "metrics.jsonl")
         self._board = Board(None)
         if self._writes and self._start < config.total_steps:
@@ -177,11 +182,11 @@ class _Run:
         # Over several processes pmap itself takes the key's eight bytes through the host.
         guard = "disallow" if jax.process_count() == 1 else "allow"
         for step, feed in self._feeds:
+            self._settle(leave=CALLS_IN_FLIGHT - 1)
             # What the call takes is on the devices already; anything else would be a hidden copy.
             with jax.transfer_guard(guard):
                 self._state, metrics = self._call(self._state, self._resident, feed)
             self._flying.append((step, metrics))
-            self._settle(leave=CALLS_IN_FLIGHT)
             stopping = _all_stop(stop, step // config.steps_per_call)
             if step % config.sample_every == 0 or step == config.total_steps:
                 self._settle()
@@ -246,17 +251,12 @@ class _Run:
         )
 
 
-def _newest_state(
-    algorithm: Algorithm, checkpoints: Checkpoints, seed: int
-) -> tuple[int, Any, dict[str, Any] | None, list[str]]:
-    """The state to go on from, and its metadata: the newest checkpoint that verifies, or step 0."""
+def _newest_state(algorithm: Algorithm, checkpoints: Checkpoints, seed: int) -> Restored:
+    """The state to go on from: the newest checkpoint that verifies, or step 0."""
     init = jax.jit(algorithm.init)
     key = jax.random.key(seed)
     restored = checkpoints.restore_latest(jax.eval_shape(init, key))
-    if restored is None:
-        return 0, init(key), None, []
-    notes = [*restored.notes, f"going on from step {restored.step}"]
-    return restored.step, restored.state, restored.metadata, notes
+    return restored or Restored(init(key), metadata={}, notes=[], step=0)
 
 
 def _feeds(

@@ -21,6 +21,8 @@ CONFIG_FILES = {
     "lacking.py": DEFAULT.format("config.unlock(); del config.ema; return config"),
     "more.py": DEFAULT.format("config.unlock(); config.data.nmae = 'x'; return config"),
     "anew.py": DEFAULT.format("return type(config)(config.to_dict() | {'seed': 'x'})"),
+    "width.py": DEFAULT.format("config.discriminator.widths = None; return config"),
+    "none.py": DEFAULT.format("config.generator.activation = None; return config"),
     "field.py": DEFAULT.format("config.unlock(); config.generator.width = 3; return config"),
 }
 
@@ -32,6 +34,8 @@ def folder(tmp_path, monkeypatch):
     for name, text in CONFIG_FILES.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "checkpoints").write_text("in the way")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("no picture, and does not say so")
     (tmp_path / "texts").mkdir()
@@ -73,6 +77,11 @@ MISTAKES = {
     "config with an odd key": (["--config=more.py"], ["data.nmae", "'data.name'"]),
     "config of other types": (["--config=anew.py"], ["anew.py", "seed", "'x'"]),
     "no field of the network": (["--config=field.py"], ["generator.width", "'widths'"]),
+    "no widths": (["--config=width.py"], ["width.py", "discriminator.widths", "None"]),
+    "no activation": (["--config=none.py"], ["none.py", "generator.activation", "None"]),
+    "large picture": ([SMOKE, "--config.data.image_size=100000"], ["image_size", "8193"]),
+    "checkpoints in the way": ([SMOKE, "--workdir=odd"], ["odd/checkpoints", "move it away"]),
+    "sampling from a file": (["--mode=sample", "--workdir=odd"], ["odd/checkpoints", "move it"]),
     "large seed": ([SMOKE, "--config.seed=4294967296"], ["config.seed", "4294967296"]),
     "unknown mode": (["--mode=trian"], ["mode", "trian", "train"]),
     "stray word": ([SMOKE, "train"], ["'train'", "--name=value"]),

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from runs import SMOKE, final_state, lines, smoke
 
-from gan_jax.errors import InputError
+from gan_jax.errors import Diverged, InputError
 from gan_jax.runtime.checkpoint import newest_metadata
-from gan_jax.train import Diverged, train
+from gan_jax.train import train
 
 
 def assert_same_run(workdir, expected):
@@ -71,19 +71,20 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
     for moment in range(5):
         process = launch(*KILLED, f"--workdir={killed}")
         begun = progress(killed)
-        if moment == 0:
-            time.sleep(moments.uniform(0, 6))  # while it starts, as a rule
+        if moment == 0:  # while it starts, as a rule
+            end = time.monotonic() + moments.uniform(0, 6)
+            wait_for(lambda end=end: time.monotonic() > end or progress(killed) > 20, process)
         else:
-            wait_for(lambda begun=begun: progress(killed) > begun, process)
+            lines_more = moments.randint(1, 40)  # of the 200
+            wait_for(lambda n=begun + lines_more: progress(killed) >= n, process)
         if moment == 2:
             wait_for(lambda: saving(killed), process)
-        elif moment:
-            time.sleep(moments.uniform(0, 0.8))
+        time.sleep(moments.uniform(0, 0.01) if moment % 2 else 0)
         process.kill()
         process.communicate()
         if moment == 2:
             assert saving(killed), "it was not killed in the middle of a save"
-    assert len(lines(killed)) < 200, "it was finished before the last kill"
+    assert progress(killed) < 200, "it was finished before the last kill"
     status, _, stderr = run(*KILLED, f"--workdir={killed}")
     assert status == 0, stderr
     assert "going on from step" in stderr
@@ -209,6 +210,17 @@ def test_damage_falls_back_to_the_checkpoint_before(tmp_path, capfd):
     assert_same_run(damaged, straight)
 
 
+def test_a_refusal_touches_nothing_though_a_checkpoint_is_damaged(tmp_path):
+    """The newest one, of a changed config, is damaged; the one before is of another config."""
+    train(smoke(total_steps=20), tmp_path)
+    train(smoke(total_steps=30, loss="non_saturating"), tmp_path, allow_change=True)
+    shutil.rmtree(tmp_path / "checkpoints" / "30" / "state")
+    before = content(tmp_path)
+    with pytest.raises(InputError, match=r"loss was 'relativistic'.*checkpoint 30 is damaged"):
+        train(smoke(total_steps=40, loss="non_saturating"), tmp_path)
+    assert content(tmp_path) == before
+
+
 # ---- what is not finite -------------------------------------------------------------------------
 
 
@@ -287,12 +299,22 @@ def test_any_number_of_channels(channels, tmp_path):
         assert grid.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
 
 
-def test_a_channel_that_is_the_same_everywhere_is_left_as_it_is(tmp_path):
-    """The alpha of opaque images has deviation 0, by which nothing can be divided."""
+def test_a_channel_that_is_the_same_everywhere_is_left_as_it_is(tmp_path, monkeypatch):
+    """By its deviation, which is that of rounding (1.5e-6 here), nothing can be divided."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (301, 17, 17, 3), np.uint8)
+    pixels[..., 2] = 77
+    for number, picture in enumerate(pixels):
+        Image.fromarray(picture).save(pictures / f"{number}.png")
     overrides = {"data.normalize": "standardize", "generator.output": "linear"}
-    train(smoke(total_steps=2, **overrides, **{"data.channels": 2, "data.image_size": 8}), tmp_path)
-    data = newest_metadata(tmp_path / "checkpoints")["data"]
-    assert data["mean"][1] == data["std"][1] == 1
+    overrides |= {"data.name": f"folder:{pictures}", "data.image_size": 17}
+    train(smoke(total_steps=4, **overrides), tmp_path / "run")
+    data = newest_metadata(tmp_path / "run" / "checkpoints")["data"]
+    assert data["std"][2] == 1
+    assert 0.5 < data["std"][0] < 0.7
+    assert lines(tmp_path / "run")[-1]["r1"] < 100
 
 
 @pytest.mark.parametrize("name", ["ring8", "grid25", "swissroll"])

@@ -86,7 +86,8 @@ def gan(
       penalties: pairs (penalty, weight); see `gan_jax.penalties`. A penalty's draws and its metric
         go by the name of its function, so no two may share one.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
-        sees.
+        sees. The real and the fake of a row share their draws, as do the penalties: so each of them
+        looks at the very function of images that the loss judges by.
       num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
         in its row, so that relativistic pairs stay within a class.
       d_steps: discriminator updates for each generator update.
@@ -147,11 +148,10 @@ def gan(
         state: TrainState, images: Array, z: Array, *, labels: Array | None = None, keys: Array
     ) -> tuple[TrainState, Metrics]:
         fakes, _ = generate(state.generator.params, state, z, labels, keys)
-        real_keys, fake_keys = substream(keys, "real"), substream(keys, "fake")
 
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real, after_real = discriminate(params, state, images, labels, real_keys)
-            fake, after_fake = discriminate(params, state, fakes, labels, fake_keys)
+            real, after_real = discriminate(params, state, images, labels, keys)
+            fake, after_fake = discriminate(params, state, fakes, labels, keys)
             total = loss.discriminator(real, fake).mean()
             metrics = {
                 "discriminator_loss": total,
@@ -160,15 +160,14 @@ def gan(
             }
             for name, (penalty, weight) in weighted.items():
                 values = penalty(
-                    lambda images: discriminate(params, state, images, labels, real_keys)[0],
+                    lambda images: discriminate(params, state, images, labels, keys)[0],
                     images,
                     fakes,
-                    substream(keys, name),
+                    substream(keys, f"penalty/{name}"),
                 )
                 metrics[name] = values.mean()
                 total = total + weight * values.mean()
-            variables = jax.tree.map(lambda a, b: (a + b) / 2, after_real, after_fake)
-            return total, (variables, metrics)
+            return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
 
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.discriminator.params)
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
@@ -185,11 +184,11 @@ def gan(
     ) -> tuple[TrainState, Metrics]:
         fixed, real = state.discriminator.params, None
         if loss.relativistic:
-            real, _ = discriminate(fixed, state, images, labels, substream(keys, "real"))
+            real, _ = discriminate(fixed, state, images, labels, keys)
 
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             fakes, variables = generate(params, state, z, labels, keys)
-            fake, _ = discriminate(fixed, state, fakes, labels, substream(keys, "fake"))
+            fake, _ = discriminate(fixed, state, fakes, labels, keys)
             total = loss.generator(fake, real).mean()
             return total, (variables, {"generator_loss": total})
 
@@ -234,14 +233,22 @@ def gan(
             labels = indices % num_classes
         z = normal(substream(keys, "z"), (latent_dim,))
         keys = substream(keys, "generator")
-        return generator.apply(weights, z, labels, train=False, keys=keys)
+        images = generator.apply(weights, z, labels, train=False, keys=keys)
+        return jnp.clip(images, -1, 1)  # a linear output may reach beyond
 
     minibatches = d_steps + int(loss.relativistic)
     return GAN(init, update, sample, minibatches, update_discriminator, update_generator)
 
 
 def _name(penalty: Penalty) -> str:
-    return penalty.func.__name__ if isinstance(penalty, functools.partial) else penalty.__name__
+    while isinstance(penalty, functools.partial):
+        penalty = penalty.func
+    return getattr(penalty, "__name__", type(penalty).__name__)
+
+
+def _midpoint(a: Array, b: Array) -> Array:
+    """The mean of two passes; what counts (integers) counts the same in both."""
+    return (a + b) / 2 if jnp.issubdtype(a.dtype, jnp.inexact) else a
 
 
 def _init_net(

@@ -158,5 +158,5 @@ def _read(path: epath.Path, length: int = -1) -> bytes:
         with path.open("rb") as file:
             content = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
             return content.read(length)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, OSError, zlib.error) as error:
         raise InputError(f"{path} is damaged: {error}") from error

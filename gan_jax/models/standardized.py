@@ -17,8 +17,8 @@ Array = jax.Array
 class StandardizedGenerator(nn.Module):
     """Maps the wrapped generator's images back: `generator(z) * std + mean`.
 
-    The wrapped generator ends linearly. Outside training the images are clipped to [-1, 1]; in
-    training they are not, or pixels beyond the range would have no gradient.
+    The wrapped generator ends linearly, and may reach beyond [-1, 1]: clipped in training, pixels
+    there would have no gradient.
 
     Attributes:
       generator: the wrapped network.
@@ -36,8 +36,7 @@ class StandardizedGenerator(nn.Module):
     ) -> Array:
         """Returns images (B, H, W, C) in the units of the data."""
         images = self.generator(z, labels, train=train, keys=keys)
-        images = images * jnp.asarray(self.std) + jnp.asarray(self.mean)
-        return images if train else jnp.clip(images, -1, 1)
+        return images * jnp.asarray(self.std) + jnp.asarray(self.mean)
 
 
 class StandardizedDiscriminator(nn.Module):

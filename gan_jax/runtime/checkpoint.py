@@ -49,12 +49,14 @@ class Restored(NamedTuple):
       metadata: the dict that was given to `save`.
       notes: a line for each newer checkpoint that was damaged, for the user to read.
       step: the step it was saved at.
+      damaged: the steps of those newer ones.
     """
 
     state: PyTree
     metadata: dict[str, Any]
     notes: list[str]
     step: int
+    damaged: Sequence[int] = ()
 
 
 class Checkpoints:
@@ -111,8 +113,8 @@ class Checkpoints:
     def restore_latest(self, like: PyTree) -> Restored | None:
         """Restores the newest checkpoint that verifies; None where there is no checkpoint.
 
-        Newer ones that are damaged are renamed to `<step>.damaged`: they would be in the way of
-        the saves to come.
+        Nothing is touched. Newer ones that are damaged would be in the way of the saves to come:
+        see `put_aside`.
 
         Args:
           like: a tree of arrays or `jax.ShapeDtypeStruct`s; what is saved must match it.
@@ -125,12 +127,12 @@ class Checkpoints:
         steps = parallel.from_first_process(self.steps())
         if not steps:
             return None
-        restored, damaged = _newest_sound(self._folder, steps, like, agree=parallel.all_agree)
-        if damaged:
-            self._put_aside(damaged)
-        return restored
+        return _newest_sound(self._folder, steps, like, agree=parallel.all_agree)
 
-    def _put_aside(self, damaged: list[int]) -> None:
+    def put_aside(self, damaged: Sequence[int]) -> None:
+        """Renames the checkpoints of these steps to `<step>.damaged`."""
+        if not damaged:
+            return
         if jax.process_index() == 0:
             for step in damaged:
                 aside = self._folder / f"{step}.damaged"
@@ -170,7 +172,7 @@ def newest_metadata(folder: epath.PathLike) -> dict[str, Any] | None:
     None where there is no checkpoint. The folder is only read, and need not be there.
     """
     folder = _absolute(folder)
-    for step in sorted(ocp.utils.checkpoint_steps(folder), reverse=True):
+    for step in reversed(_steps(folder)):
         with contextlib.suppress(_Damaged):
             return _read_record(folder / str(step))["metadata"]
     return None
@@ -191,15 +193,23 @@ def restore_weights(
     """
     _quieten_orbax()
     folder = _absolute(folder)
-    steps = sorted(ocp.utils.checkpoint_steps(folder))
+    steps = _steps(folder)
     if not steps:
         raise InputError(f"{folder} holds no checkpoint: train first, or name another --workdir")
     if step is not None and step not in steps:
         raise InputError(f"{folder} holds no checkpoint of step {step}; there are {steps}")
-    return _newest_sound(folder, steps if step is None else [step], like, part="ema/")[0]
+    return _newest_sound(folder, steps if step is None else [step], like, part="ema/")
 
 
 # ---- reading -------------------------------------------------------------------------------------
+
+
+def _steps(folder: epath.Path) -> list[int]:
+    """Returns the steps saved in a folder, oldest first; [] where it does not exist."""
+    try:
+        return sorted(ocp.utils.checkpoint_steps(folder))
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({error.strerror}): move it away") from error
 
 
 class _Damaged(Exception):  # noqa: N818
@@ -213,8 +223,8 @@ def _newest_sound(
     *,
     part: str = "",
     agree: Callable[[bool], bool] = bool,
-) -> tuple[Restored, list[int]]:
-    """Walks `steps` downward; returns what the first sound one holds, and the damaged steps."""
+) -> Restored:
+    """Walks `steps` downward; returns what the first sound one holds."""
     damaged: dict[int, str] = {}
     for step in reversed(steps):
         try:
@@ -231,7 +241,7 @@ def _newest_sound(
             for bad, why in damaged.items()
         ]
         state = _like(arrays, like, part, folder / str(step))
-        return Restored(state, record["metadata"], notes, step), list(damaged)
+        return Restored(state, record["metadata"], notes, step, tuple(damaged))
     faults = ", ".join(f"{step} ({why})" for step, why in damaged.items())
     raise InputError(
         f"no checkpoint in {folder} can be read: {faults}. "

@@ -97,20 +97,6 @@ def write_json(path: epath.PathLike, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: epath.PathLike) -> Any:
-    """Reads a JSON file.
-
-    Raises:
-      InputError: it is not there, cannot be read or is not JSON.
-    """
-    with _input_error(f"cannot read {path}"):
-        text = epath.Path(path).read_bytes()
-    try:
-        return json.loads(text)
-    except ValueError as error:  # UnicodeDecodeError is one too
-        raise InputError(f"{path} is not JSON ({error}): mend it or put back a copy") from None
-
-
 @contextlib.contextmanager
 def _input_error(what: str) -> Iterator[None]:
     """Turns what the file system refuses into one line for the user."""

@@ -246,10 +246,45 @@ def test_no_discriminator_step_is_refused():
 def test_penalties_go_by_the_names_of_their_functions(key):
     """A partial by that of the function within; two of one name would share their draws."""
     r1, partial = PENALTIES["r1"], functools.partial(PENALTIES["r2"])
-    gan = linear_gan(penalties=[(r1, R1), (partial, R2)])
+    gan = linear_gan(penalties=[(r1, R1), (functools.partial(partial), R2), (Silent(), 1.0)])
     state = gan.init(key)
     images, z, keys = draw(1)
     _, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
-    assert {"r1", "r2"} <= metrics.keys()
+    assert {"r1", "r2", "Silent"} <= metrics.keys()
     with pytest.raises(gan_jax.InputError, match="same name"):
         linear_gan(penalties=[(r1, R1), (functools.partial(r1), R2)])
+
+
+class Silent:
+    """A penalty that is an object."""
+
+    def __call__(self, discriminate, real, fake, keys):
+        return jnp.zeros(len(real))
+
+
+def test_every_pass_of_a_row_sees_it_through_the_same_augmentation(key):
+    """Each row is scaled by a draw of its own: R1 and R2 are then the mean squared scale's."""
+    scales = []
+
+    def augment(images, keys):
+        scale = 1 + rng.normal(keys, ())
+        jax.debug.callback(lambda scale: scales.append(np.asarray(scale)), scale)
+        return images * scale[:, None, None, None]
+
+    gan = linear_gan(augment=augment)
+    state = gan.init(key)
+    images, z, keys = draw(5)
+    _, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
+    jax.effects_barrier()
+    for scale in scales[1:]:
+        np.testing.assert_array_equal(scale, scales[0])
+    w, _ = dense(state.discriminator.params)
+    expected = 0.5 * np.square(np.float64(scales[0])).mean() * np.square(w).sum()
+    np.testing.assert_allclose([metrics["r1"], metrics["r2"]], expected, rtol=1e-5)
+
+
+def test_samples_stay_in_range_though_the_output_is_linear(key):
+    gan = linear_gan()
+    weights = jax.tree.map(lambda x: 50 * x, gan.init(key).ema)
+    images = gan.sample(weights, key, 20)
+    assert np.abs(images).max() == 1

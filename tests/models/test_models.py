@@ -69,14 +69,11 @@ def test_standardized_networks_see_mean_0_and_deviation_1(key):
     )
 
 
-def test_standardized_generators_are_mapped_back_and_stay_in_range(key):
+def test_standardized_generators_are_mapped_back(key):
     wrapped = MLPGenerator((5, 5, 2), widths=(), output=linear)
     network = StandardizedGenerator(wrapped, MEAN, STD)
     z = 4 * jax.random.normal(key, (64, 3))
     weights = network.init(key, z, train=True)
     raw = wrapped.apply({"params": weights["params"]["generator"]}, z, train=True)
-    trained = network.apply(weights, z, train=True)
-    np.testing.assert_allclose(trained, raw * np.array(STD) + np.array(MEAN), atol=1e-5)
-    assert np.abs(trained).max() > 1, "the case is too tame to show the clipping"
-    sampled = network.apply(weights, z, train=False)
-    np.testing.assert_array_equal(sampled, np.clip(trained, -1, 1))
+    images = network.apply(weights, z, train=True)
+    np.testing.assert_allclose(images, raw * np.array(STD) + np.array(MEAN), atol=1e-5)

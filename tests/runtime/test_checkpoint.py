@@ -240,6 +240,7 @@ def test_the_one_before_a_damaged_checkpoint_is_taken_and_training_goes_on(folde
         restored = checkpoints.restore_latest(abstract())
         assert_same(restored.state, state_of(1000))
         assert restored.notes[0].startswith("checkpoint 2000 is damaged (")
+        checkpoints.put_aside(restored.damaged)
         checkpoints.save(2000, state_of(2001), {})  # the same step again, with what it comes to
         checkpoints.wait()
         assert checkpoints.steps() == [1000, 2000]
@@ -252,7 +253,7 @@ def test_the_one_before_a_damaged_checkpoint_is_taken_and_training_goes_on(folde
 def test_a_damaged_checkpoint_does_not_count_among_those_kept(folder):
     largest(folder, 2000).unlink()
     with Checkpoints(folder, keep=2) as checkpoints:
-        checkpoints.restore_latest(abstract())
+        checkpoints.put_aside(checkpoints.restore_latest(abstract()).damaged)
         checkpoints.save(1500, state_of(1500), {})
         checkpoints.wait()
         assert checkpoints.steps() == [1000, 1500]
@@ -424,6 +425,7 @@ with t.Checkpoints(folder) as checkpoints:
     restored = checkpoints.restore_latest(state)
     assert restored.step == 1, restored
     assert restored.notes[0].startswith("checkpoint 2 is damaged (state: "), restored.notes
+    checkpoints.put_aside(restored.damaged)
     checkpoints.save(2, step(restored.state, np.zeros(4)), {"images": 2})
 """
 

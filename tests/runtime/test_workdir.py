@@ -130,12 +130,11 @@ def test_a_workdir_with_a_file_in_the_way_is_refused_ahead(tmp_path):
 def test_files_are_replaced_whole(tmp_path):
     path = tmp_path / "new" / "config.json"
     workdir.write_json(path, {"b": 1, "a": [1, 2.5, None, "é"]})
-    assert json.loads(path.read_text()) == workdir.read_json(path)
-    assert list(workdir.read_json(path)) == ["b", "a"]  # the order given
+    assert list(json.loads(path.read_text())) == ["b", "a"]  # the order given
     with open(path) as reader:
         workdir.write_json(path, {})
         assert json.load(reader)["b"] == 1  # who has it open still reads the old one
-    assert workdir.read_json(path) == {}
+    assert json.loads(path.read_text()) == {}
     assert [p.name for p in path.parent.iterdir()] == ["config.json"]
 
 
@@ -147,19 +146,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     (tmp_path / "config.json.tmp").mkdir()  # in the way of the new one
     with pytest.raises(InputError, match=f"cannot write {path}"):
         workdir.write_json(path, {"a": 2})
-    assert workdir.read_json(path) == {"a": 1}
+    assert json.loads(path.read_text()) == {"a": 1}
     for place in unwritable(tmp_path)[1:3]:
         with pytest.raises(InputError, match=f"cannot write {place / 'x.json'}"):
             workdir.write_json(place / "x.json", {})
-
-
-@pytest.mark.parametrize("text", [b"", b"{", b'{"a": 1', b"\xff"])
-def test_a_file_that_is_not_json_is_an_input_error(tmp_path, text):
-    (tmp_path / "c.json").write_bytes(text)
-    with pytest.raises(InputError, match=f"^{tmp_path}/c.json is not JSON"):
-        workdir.read_json(tmp_path / "c.json")
-    with pytest.raises(InputError, match=f"^cannot read {tmp_path}/none.json: No such file"):
-        workdir.read_json(tmp_path / "none.json")
 
 
 def test_arrays_are_written_with_equal_bytes(tmp_path):
