@@ -130,3 +130,31 @@ def test_gradient_penalties_with_batch_norm_are_refused(key):
     with pytest.raises(gan_jax.InputError, match="BatchNorm"):
         build(penalties=[(r1, 1.0)]).init(key)
     build(penalties=[(r1, 1.0)], discriminator=Discriminator(norm=False)).init(key)
+
+
+class Counting(nn.Module):
+    """A discriminator that counts its passes in an integer."""
+
+    @nn.compact
+    def __call__(self, images, labels=None, *, train, keys=None):
+        passes = self.variable("passes", "count", jnp.zeros, (), jnp.int32)
+        if train and not self.is_initializing():
+            passes.value = passes.value + 1
+        x = images.reshape(len(images), -1)
+        return gan_jax.Outputs(logits=nn.Dense(1)(x)[:, 0], features=x)
+
+
+def test_an_integer_keeps_its_type_in_a_loop_over_devices(key):
+    """As the loop has it: in a scan, whose carry may not change its type, under an axis."""
+    gan = build(discriminator=Counting(), axis_name="devices")
+    batch = {
+        "image": jnp.zeros((4, gan.minibatches, BATCH, *SHAPE)),
+        "index": jnp.arange(4 * gan.minibatches * BATCH).reshape(4, gan.minibatches, BATCH),
+    }
+
+    def three_steps(state, batch):
+        return jax.lax.scan(lambda state, _: gan.update(state, batch), state, length=3)[0]
+
+    call = jax.vmap(three_steps, axis_name="devices", in_axes=(None, 0), out_axes=None)
+    passes = jax.jit(call)(gan.init(key), batch).discriminator.variables["passes"]["count"]
+    assert (passes.dtype, int(passes)) == (jnp.int32, 3)

@@ -127,6 +127,12 @@ def test_a_damaged_gzip_ends_in_one_line(tmp_path, load, refusal):
     assert "is damaged" in refusal(load)
 
 
+def test_an_entry_that_cannot_be_read_ends_in_one_line(tmp_path, load, refusal):
+    (tmp_path / "idx" / "train-images-idx3-ubyte").mkdir(parents=True)
+    (tmp_path / "idx" / "train-labels-idx1-ubyte").mkdir()
+    assert "Is a directory" in refusal(load)
+
+
 def test_two_sets_in_one_folder_are_ambiguous(tmp_path, load, refusal):
     write(tmp_path / "idx", "emnist-letters-train-{}-idx{}-ubyte.gz")
     write(tmp_path / "idx", "emnist-digits-train-{}-idx{}-ubyte.gz")
