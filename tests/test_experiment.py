@@ -1,13 +1,20 @@
-"""What a config may hold: each value out of range is refused with its key and what would do."""
+"""What a config may hold, and what is built from it."""
+
+import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from runs import smoke
 
+import gan_jax
 from gan_jax import experiment
 from gan_jax.configuration import changed_keys, to_json
+from gan_jax.data.source import ArraySource
 from gan_jax.errors import InputError
+from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 
 REFUSED = {
     "seed": (2**32, "less than 4294967296"),
@@ -65,3 +72,93 @@ def test_total_steps_is_neutral_only_where_no_schedule_reads_it():
     )
     assert changes == ["total_steps was 10, now 20"]
     assert changed_keys(to_json(old), smoke(total_steps=20, **cosine)) != []
+
+
+# ---- what is built ------------------------------------------------------------------------------
+
+BATCH, STEPS, SHAPE, CLASSES = 4, 3, (2, 3, 1), 5
+FACTS = experiment.DataFacts(
+    image_shape=SHAPE,
+    num_classes=CLASSES,
+    num_examples=40,
+    fingerprint="",
+    mean=(-0.4,),
+    std=(0.3,),
+)
+SETTINGS = {
+    **{"data.normalize": "standardize", "conditional": True, "latent_dim": 3},
+    **{"generator.widths": (6, 5), "generator.activation": "relu", "generator.output": "linear"},
+    **{"discriminator.widths": (7,), "discriminator.activation": "tanh"},
+    **{"penalties.r1": 2.0, "penalties.r2": 0.5, "d_steps": 2, "batch_size": BATCH},
+    **{"generator_optimizer.learning_rate": 1e-3, "generator_optimizer.b1": 0.5},
+    **{"generator_optimizer.schedule": "cosine", "discriminator_optimizer.schedule": "cosine"},
+    **{"generator_optimizer.b2": 0.8, "generator_optimizer.eps": 1e-3},
+    **{"discriminator_optimizer.learning_rate": 3e-3, "discriminator_optimizer.b1": 0.3},
+    **{"discriminator_optimizer.b2": 0.7, "discriminator_optimizer.eps": 1e-2},
+    **{"ema.half_life": 20.0, "ema.ramp": 1.5, "total_steps": 5},
+}
+
+
+def written_out():
+    """The GAN of `SETTINGS`, by hand: cosines over 5 and 10 updates, half-lives 0, 6 and 12."""
+    half_lives = jnp.array([1e-9, 1.5 * 4, 1.5 * 8])
+    return gan_jax.gan(
+        generator=StandardizedGenerator(
+            gan_jax.mlp.MLPGenerator(SHAPE, (6, 5), jax.nn.relu, lambda x: x, num_classes=CLASSES),
+            FACTS.mean,
+            FACTS.std,
+        ),
+        discriminator=StandardizedDiscriminator(
+            gan_jax.mlp.MLPDiscriminator((7,), jnp.tanh, num_classes=CLASSES), FACTS.mean, FACTS.std
+        ),
+        generator_optimizer=optax.adam(
+            lambda count: 1e-3 * (1 + jnp.cos(jnp.pi * count / 5)) / 2, b1=0.5, b2=0.8, eps=1e-3
+        ),
+        discriminator_optimizer=optax.adam(
+            lambda count: 3e-3 * (1 + jnp.cos(jnp.pi * count / 10)) / 2, b1=0.3, b2=0.7, eps=1e-2
+        ),
+        loss=gan_jax.losses.RELATIVISTIC,
+        penalties=[(gan_jax.penalties.r1, 2.0), (gan_jax.penalties.r2, 0.5)],
+        image_shape=SHAPE,
+        latent_dim=3,
+        num_classes=CLASSES,
+        d_steps=2,
+        ema=lambda step: 0.5 ** (BATCH / half_lives[step]),
+    )
+
+
+def test_a_config_becomes_the_gan_that_it_says(key):
+    """Three updates of both, from the same start on the same data."""
+    built, expected = experiment.build_algorithm(smoke(**SETTINGS), FACTS), written_out()
+    assert built.minibatches == expected.minibatches == 3
+    random, rows = np.random.default_rng(0), (3, BATCH)
+    batch = {
+        "image": jnp.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
+        "label": jnp.int32(random.integers(0, CLASSES, rows)),
+        "index": jnp.arange(3 * BATCH).reshape(rows),
+    }
+
+    def trained(gan):
+        state, update = jax.jit(gan.init)(key), jax.jit(gan.update)
+        for _ in range(STEPS):
+            state, metrics = update(state, batch)
+        return state.replace(key=None), metrics, gan.sample(state.ema, key, 7)
+
+    compare = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
+    jax.tree.map(compare, trained(built), trained(expected))
+
+
+def test_the_plan_is_balanced_where_the_config_says_so():
+    """One example in forty is of class 0, but every other one that is drawn."""
+    labels = np.int32(np.arange(40) > 0)
+    images = np.zeros((40, *SHAPE), np.uint8)
+    source = ArraySource(
+        name="", split="train", fingerprint="", class_names=("a", "b"), images=images, labels=labels
+    )
+
+    def drawn(balance):
+        plan = experiment.build_plan(smoke(**{"data.balance": balance}), source)
+        return labels[plan(np.arange(80))]
+
+    assert np.bincount(drawn("uniform")).tolist() == [40, 40]
+    assert np.bincount(drawn("none")).tolist() == [2, 78]

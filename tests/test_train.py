@@ -7,13 +7,17 @@ import shutil
 import signal
 import time
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 from runs import SMOKE, final_state, lines, smoke
 
 from gan_jax.errors import Diverged, InputError
-from gan_jax.runtime.checkpoint import newest_metadata
+from gan_jax.experiment import DataFacts, build_algorithm
+from gan_jax.rng import key_for
+from gan_jax.runtime.checkpoint import newest_metadata, restore_weights
+from gan_jax.runtime.grid import image_grid
 from gan_jax.train import train
 
 
@@ -290,6 +294,20 @@ def test_a_workdir_holds_what_the_readme_says(tmp_path):
         assert grid.width == grid.height
     assert sorted(p.name for p in (tmp_path / "checkpoints").iterdir()) == ["30", "40"]
     assert any((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_sample_grid_is_of_the_averaged_generator(tmp_path):
+    """Of the one that is saved with it, which is still far from the newest weights."""
+    config = smoke(**{"ema.half_life": 1e4, "ema.ramp": 0.0})
+    train(config, tmp_path)
+    saved = restore_weights(tmp_path / "checkpoints")
+    algorithm = build_algorithm(config, DataFacts(**saved.metadata["data"]))
+    key = key_for(jax.random.key(config.seed), "samples")
+    with Image.open(tmp_path / "samples" / "latest.png") as grid:
+        pixels = np.asarray(grid)
+    expected = image_grid(algorithm.sample(saved.state, key, 100))[..., 0]
+    # Compiled, a pixel at the border of two grey levels may fall to either side.
+    assert np.abs(pixels - expected.astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

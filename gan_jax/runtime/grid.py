@@ -11,9 +11,7 @@ from PIL import Image
 
 from gan_jax.runtime import workdir
 
-_CELL = (
-    56  # a smaller image is enlarged to at least so many pixels: a 28 pixel digit is hard to see
-)
+_CELL = 56  # pixels; smaller images are enlarged, for a digit of 28 is hard to see
 _PLOT = 512  # side of a scatter plot in pixels
 _REAL, _GENERATED = (150, 150, 150), (31, 90, 180)  # grey beneath, blue above
 

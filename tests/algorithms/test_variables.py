@@ -10,6 +10,7 @@ from flax import linen as nn
 import gan_jax
 from gan_jax.objectives.losses import LOSSES
 from gan_jax.objectives.penalties import r1
+from gan_jax.runtime import parallel
 
 BATCH, LATENT, SHAPE = 4, 3, (1, 1, 2)
 MOMENTUM = 0.9
@@ -117,6 +118,26 @@ def test_the_average_averages_statistics_and_copies_spectral_vectors(drawn, keys
         running_mean(new.ema), 0.25 * running_mean(new.generator.variables), atol=1e-7
     )
     assert float(new.ema["spectral"]["u"]) == 1
+
+
+def test_every_device_has_the_same_variables_bit_for_bit(key):
+    """Each sees other rows, so its batch statistics are its own until they are averaged."""
+    devices, gan = jax.devices()[:4], build(axis_name=parallel.AXIS)
+    random, rows = np.random.default_rng(0), (4, gan.minibatches, BATCH)
+    batch = {
+        "image": np.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
+        "index": np.arange(4 * gan.minibatches * BATCH).reshape(rows),
+    }
+    call = parallel.pmapped(lambda state, _, batch: gan.update(state, batch), devices)
+    state = parallel.replicate(gan.init(key), devices)
+    nothing, fed = parallel.replicate({}, devices), parallel.shard(batch, devices)
+    state, _ = call(state, nothing, fed)
+    for net in (state.generator, state.discriminator, state.ema):
+        for leaf in jax.tree.leaves(net):
+            copies = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+            assert len(copies) == 4
+            for copy in copies[1:]:
+                np.testing.assert_array_equal(copy, copies[0])
 
 
 def test_sampling_uses_the_running_statistics(drawn, keys, key):
