@@ -72,7 +72,7 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
         for feed in prefetch(lambda start: make(start, per_call), iter(starts)):
             state, metrics = call(state, resident, feed)
             flying.append(metrics)
-            if len(flying) > 2:  # as many calls in flight as the training loop allows
+            if len(flying) > 1:  # as many calls in flight as the training loop allows
                 jax.block_until_ready(flying.popleft())
         jax.block_until_ready(state)
         done += steps
