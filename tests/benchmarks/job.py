@@ -107,7 +107,7 @@ def serve(build: Callable[[Recipe, str, argparse.Namespace], Job]) -> None:
     parser.add_argument("--optimizer", choices=("adam", "sgd"), default="adam")
     parser.add_argument("--check", nargs=2, metavar=("INPUTS", "RESULTS"))
     parser.add_argument("--xla", action="store_true", help="tf.function: jit_compile=True")
-    parser.add_argument("--tutorial", action="store_true", help="PyTorch: as tutorials write it")
+    parser.add_argument("--tutorial", action="store_true", help="as tutorials write it")
     parser.add_argument("--steps_per_call", type=int, default=10, help="of gan_jax")
     arguments = parser.parse_args()
     try:

@@ -16,7 +16,8 @@ the weights after a few steps. Keras' `train_on_batch` loop is not the same math
 steps of the discriminator) and not in it.
 
 "PyTorch, eager" is the step as PyTorch's own DCGAN tutorial and most GAN repositories write it;
-"PyTorch, eager, tuned" is the same step as a careful user writes it: see torch_phases.py.
+"PyTorch, eager, tuned" is the same step as a careful user writes it: see torch_phases.py. The two
+Keras loops differ in how they draw fakes: see peer_keras.py.
 """
 
 import argparse
@@ -146,7 +147,8 @@ def _peers(arguments: argparse.Namespace) -> list[Peer]:
         Peer("gan_jax", "peer_gan_jax.py", sys.executable, (per_call,)),
         Peer("PyTorch, eager", "peer_torch.py", torch, ("--tutorial",)),
         Peer("PyTorch, eager, tuned", "peer_torch.py", torch),
-        Peer("Keras, train_on_batch", "peer_keras.py", keras, recipes=("article",)),
+        Peer("Keras, train_on_batch", "peer_keras.py", keras, ("--tutorial",), ("article",)),
+        Peer("Keras, train_on_batch, tuned", "peer_keras.py", keras, recipes=("article",)),
         Peer("TensorFlow, tf.function", "peer_tf_function.py", keras),
         Peer("TensorFlow, tf.function + XLA", "peer_tf_function.py", keras, ("--xla",)),
     ]

@@ -3,11 +3,12 @@
 The well-known loop: a compiled discriminator, a stacked model of generator and frozen
 discriminator, and a step that is `train_on_batch` on 128 reals, on 128 fakes, and on the stack. The
 discriminator so takes two half steps of Adam where the other peers take one: not the same
-mathematics, but the loop that people run. Fakes come from `predict_on_batch`, the quickest of
-Keras' ways to call a model in such a loop.
+mathematics, but the loop that people run. With `--tutorial` the fakes come from `predict`, as that
+loop has it; without, from `predict_on_batch`, the quickest of Keras' ways to call a model there.
 """
 
 import argparse
+import functools
 import os
 
 import job
@@ -17,7 +18,6 @@ from job import BATCH, Recipe
 
 def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.Job:
     """Returns the job in Keras; only the article's recipe can be put this way."""
-    del arguments
     assert recipe == job.RECIPES["article"]
     assert optimizer == "adam"
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -45,13 +45,16 @@ def build(recipe: Recipe, optimizer: str, arguments: argparse.Namespace) -> job.
     images = job.images().reshape(job.EXAMPLES, -1).astype(np.float32) / 127.5 - 1
     ones, zeros = np.ones((BATCH, 1), np.float32), np.zeros((BATCH, 1), np.float32)
     rng = np.random.default_rng(0)
+    predict = generator.predict_on_batch
+    if arguments.tutorial:
+        predict = functools.partial(generator.predict, verbose=0)
 
     def noise() -> np.ndarray:
         return rng.standard_normal((BATCH, job.LATENT), np.float32)
 
     def step() -> None:
         real = images[rng.integers(job.EXAMPLES, size=BATCH)]
-        fake = generator.predict_on_batch(noise())
+        fake = predict(noise())
         discriminator.train_on_batch(real, ones)
         discriminator.train_on_batch(fake, zeros)
         if discriminator.trainable:
