@@ -1,4 +1,4 @@
-"""The two claims at the top of README, in full: about six minutes on two cores.
+"""The two claims at the top of README, in full: about eight minutes on two cores.
 
     python -m pytest -m slow
 
