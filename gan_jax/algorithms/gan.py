@@ -12,8 +12,10 @@ from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
 from gan_jax.algorithms.ema import update_average
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
+from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.losses import Loss
-from gan_jax.objectives.penalties import Penalty
+from gan_jax.objectives.penalties import BY_LOGITS, Penalty
+from gan_jax.objectives.top_k import top_k_weights
 from gan_jax.rng import key_for, keys_for, normal, substream
 from gan_jax.train_state import NetState, PyTree, TrainState
 
@@ -30,7 +32,8 @@ class GAN(NamedTuple):
         generator update, each with fresh noise and, where it reads reals, fresh reals.
       sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
       minibatches: minibatches of reals that one update takes.
-      update_discriminator: `(state, images, z, *, labels=None, keys) -> (state, metrics)`.
+      update_discriminator: `(state, images, z, *, labels=None, keys, penalize=True) -> (state,
+        metrics)`; `penalize` says whether lazy penalties are due.
       update_generator: the same; counts `state.step` and moves the average. `images` may be None
         unless the loss is relativistic.
     """
@@ -57,8 +60,10 @@ def gan(
     loss: Loss,
     image_shape: Sequence[int],
     latent_dim: int,
-    penalties: Sequence[tuple[Penalty, float]] = (),
-    augment: Augment | None = None,
+    penalties: Sequence[tuple[Penalty | Adaptive, optax.ScalarOrSchedule]] = (),
+    penalty_interval: int = 1,
+    augment: Augment | Adaptive | None = None,
+    top_k: optax.ScalarOrSchedule | None = None,
     num_classes: int | None = None,
     d_steps: int = 1,
     ema: optax.ScalarOrSchedule = 0.999,
@@ -84,10 +89,17 @@ def gan(
       image_shape: (H, W, C).
       latent_dim: the length of z, which is standard normal.
       penalties: pairs (penalty, weight); see `gan_jax.penalties`. A penalty's draws and its metric
-        go by the name of its function, so no two may share one.
+        go by the name of its function, so no two may share one. A weight may be a function of
+        `state.step`.
+      penalty_interval: with k > 1 the penalties are lazy: they wait for every k-th update of the
+        discriminator and then, k times as heavy, have a descent of their own after the loss's
+        (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1).
+        Their metrics are k times the value there and 0 elsewhere, so that means over steps hold.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
         looks at the very function of images that the loss judges by.
+      top_k: the fraction of fakes, the most realistic ones, that the generator learns from; may be
+        a function of `state.step`. None for all of them.
       num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
         in its row, so that relativistic pairs stay within a class.
       d_steps: discriminator updates for each generator update.
@@ -102,8 +114,16 @@ def gan(
         raise InputError(
             "two penalties have the same name: give their functions names of their own"
         )
-    if d_steps < 1:
-        raise InputError(f"d_steps is {d_steps}; the discriminator needs at least 1 step an update")
+    for name, value in (("d_steps", d_steps), ("penalty_interval", penalty_interval)):
+        if value < 1:
+            raise InputError(f"{name} is {value}; it must be at least 1")
+    by_gradient = any(_function(penalty) not in BY_LOGITS for penalty, _ in penalties)
+    loss = loss.over(axis_name)
+    adaptive = [
+        part
+        for part in (*(penalty for penalty, _ in penalties), augment)
+        if isinstance(part, Adaptive)
+    ]
 
     def init(key: Array) -> TrainState:
         keys = key_for(key, "init")[None]
@@ -113,7 +133,7 @@ def gan(
         discriminator_state = _init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        if penalties and "batch_stats" in discriminator_state.variables:
+        if by_gradient and "batch_stats" in discriminator_state.variables:
             raise InputError(
                 "gradient penalties need per-example gradients, which a discriminator with "
                 "BatchNorm does not have: use another normalization or drop the penalties"
@@ -125,7 +145,11 @@ def gan(
             discriminator=discriminator_state,
             # A copy: the average must not share buffers with weights that are donated.
             ema=jax.tree.map(jnp.copy, generator_state.weights),
-            controls={},
+            controls={
+                name: jnp.float32(value)
+                for part in adaptive
+                for name, value in part.initial.items()
+            },
         )
 
     def generate(
@@ -138,14 +162,40 @@ def gan(
         params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array
     ) -> tuple[Array, PyTree]:
         if augment is not None:
-            images = augment(images, substream(keys, "augment"))
+            images = _with_controls(augment, state)(images, substream(keys, "augment"))
         variables = state.discriminator.variables
         keys = substream(keys, "discriminator")
         outputs, variables = _forward(discriminator, params, variables, images, labels, keys)
         return outputs.logits, variables
 
+    def penalize_with(
+        params: PyTree,
+        state: TrainState,
+        images: Array,
+        fakes: Array,
+        labels: Array | None,
+        keys: Array,
+    ) -> tuple[Array, Metrics]:
+        total, metrics = jnp.float32(0), {}
+        for name, (penalty, weight) in weighted.items():
+            values = _with_controls(penalty, state)(
+                lambda images: discriminate(params, state, images, labels, keys)[0],
+                images,
+                fakes,
+                substream(keys, f"penalty/{name}"),
+            )
+            metrics[name] = values.mean()
+            total = total + _at(weight, state.step) * values.mean()
+        return total, metrics
+
     def update_discriminator(
-        state: TrainState, images: Array, z: Array, *, labels: Array | None = None, keys: Array
+        state: TrainState,
+        images: Array,
+        z: Array,
+        *,
+        labels: Array | None = None,
+        keys: Array,
+        penalize: Array | bool = True,
     ) -> tuple[TrainState, Metrics]:
         fakes, _ = generate(state.generator.params, state, z, labels, keys)
 
@@ -157,22 +207,36 @@ def gan(
                 "discriminator_loss": total,
                 "real_logits": real.mean(),
                 "fake_logits": fake.mean(),
+                "real_signs": jnp.sign(real).mean(),
+                "fake_signs": jnp.sign(fake).mean(),
             }
-            for name, (penalty, weight) in weighted.items():
-                values = penalty(
-                    lambda images: discriminate(params, state, images, labels, keys)[0],
-                    images,
-                    fakes,
-                    substream(keys, f"penalty/{name}"),
-                )
-                metrics[name] = values.mean()
-                total = total + weight * values.mean()
+            if penalty_interval == 1:
+                penalty, values = penalize_with(params, state, images, fakes, labels, keys)
+                total, metrics = total + penalty, metrics | values
             return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
+
+        def penalize_lazily(state: TrainState) -> tuple[NetState, Metrics]:
+            penalty = jax.grad(penalize_with, has_aux=True)
+            net = state.discriminator
+            found = penalty(net.params, state, images, fakes, labels, keys)
+            found = jax.tree.map(lambda x: penalty_interval * x, found)
+            grads, metrics = mean_over(found, axis_name)
+            return _descend(net, discriminator_optimizer, grads, net.variables), metrics
+
+        def skip(state: TrainState) -> tuple[NetState, Metrics]:
+            return state.discriminator, {name: jnp.float32(0) for name in weighted}
 
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.discriminator.params)
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
         net = _descend(state.discriminator, discriminator_optimizer, grads, variables)
-        return state.replace(discriminator=net), metrics
+        state = state.replace(discriminator=net)
+        if penalty_interval > 1:
+            net, values = jax.lax.cond(penalize, penalize_lazily, skip, state)
+            state, metrics = state.replace(discriminator=net), metrics | values
+        controls = dict(state.controls)
+        for part in adaptive:
+            controls |= part.update(state.controls, metrics)
+        return state.replace(controls=controls), metrics
 
     def update_generator(
         state: TrainState,
@@ -189,14 +253,16 @@ def gan(
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             fakes, variables = generate(params, state, z, labels, keys)
             fake, _ = discriminate(fixed, state, fakes, labels, keys)
-            total = loss.generator(fake, real).mean()
+            values = loss.generator(fake, real)
+            if top_k is not None:
+                values = values * top_k_weights(fake, _at(top_k, state.step), axis_name)
+            total = values.mean()
             return total, (variables, {"generator_loss": total})
 
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.generator.params)
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
         net = _descend(state.generator, generator_optimizer, grads, variables)
-        decay = ema(state.step) if callable(ema) else ema
-        average = update_average(state.ema, net.weights, decay)
+        average = update_average(state.ema, net.weights, _at(ema, state.step))
         return state.replace(step=state.step + 1, generator=net, ema=average), metrics
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
@@ -209,7 +275,8 @@ def gan(
         metrics: Metrics = {}
         for minibatch in range(d_steps):
             images, z, rest = phase("discriminator", minibatch)
-            state, metrics = update_discriminator(state, images, z, **rest)
+            due = (state.step * d_steps + minibatch) % penalty_interval == 0
+            state, metrics = update_discriminator(state, images, z, **rest, penalize=due)
         images, z, rest = phase("generator", minibatches - 1)
         state, generator_metrics = update_generator(state, images, z, **rest)
         return state, metrics | generator_metrics
@@ -240,10 +307,26 @@ def gan(
     return GAN(init, update, sample, minibatches, update_discriminator, update_generator)
 
 
-def _name(penalty: Penalty) -> str:
-    while isinstance(penalty, functools.partial):
-        penalty = penalty.func
-    return getattr(penalty, "__name__", type(penalty).__name__)
+def _function(penalty: Penalty | Adaptive) -> Any:
+    function: Any = penalty.function if isinstance(penalty, Adaptive) else penalty
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _name(penalty: Penalty | Adaptive) -> str:
+    function = _function(penalty)
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _at(value: optax.ScalarOrSchedule, step: Array) -> Any:
+    return value(step) if callable(value) else value
+
+
+def _with_controls(part: Callable[..., Array] | Adaptive, state: TrainState) -> Any:
+    if isinstance(part, Adaptive):
+        return functools.partial(part.function, controls=state.controls)
+    return part
 
 
 def _midpoint(a: Array, b: Array) -> Array:

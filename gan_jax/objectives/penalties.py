@@ -1,9 +1,9 @@
-"""Gradient penalties on the discriminator, one value an example.
+"""Penalties on the discriminator, one value an example.
 
 A penalty is `penalty(discriminate, real, fake, keys) -> (B,)`: `discriminate` maps images
 (B, H, W, C) to logits (B,), with the augmentation inside, so that gradients are taken at the image
 before it. `keys` (B,) are for penalties that draw. The mean over the batch and the weight (the
-papers' gamma) are the caller's.
+papers' gamma or lambda) are the caller's. LeCam's, which remembers, is an `Adaptive`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,15 +12,29 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
+from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.rng import substream
+
 Array = jax.Array
 Discriminate = Callable[[Array], Array]
 Penalty = Callable[[Discriminate, Array, Array, Array], Array]
 
 
-def _half_squared_gradient(discriminate: Discriminate, images: Array) -> Array:
+# ---- gradients -----------------------------------------------------------------------------------
+
+
+def squared_gradient(discriminate: Discriminate, images: Array) -> Array:
+    """The squared norm of each logit's gradient at its image: |grad_x D(x)|^2, shape (B,)."""
     # One backward pass serves the batch: logit i depends on image i alone.
     gradient = jax.grad(lambda images: discriminate(images).sum())(images)
-    return 0.5 * jnp.sum(jnp.square(gradient), axis=range(1, images.ndim))
+    return jnp.sum(jnp.square(gradient), axis=range(1, images.ndim))
+
+
+def _gradient_norm(discriminate: Discriminate, images: Array) -> Array:
+    square = squared_gradient(discriminate, images)
+    # The root has no derivative at 0, and XLA would make NaN of it; 0 is a subgradient.
+    positive = square > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
 
 
 def r1(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
@@ -30,7 +44,7 @@ def r1(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Arr
     equation 9, whose gamma is the weight.
     """
     del fake, keys
-    return _half_squared_gradient(discriminate, real)
+    return 0.5 * squared_gradient(discriminate, real)
 
 
 def r2(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
@@ -40,7 +54,88 @@ def r2(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Arr
     loss converge (Huang et al. 2024, section 2.2).
     """
     del real, keys
-    return _half_squared_gradient(discriminate, fake)
+    return 0.5 * squared_gradient(discriminate, fake)
 
 
-PENALTIES: Mapping[str, Penalty] = MappingProxyType({"r1": r1, "r2": r2})
+def wgan_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
+    """(|grad D(x')| - 1)^2 at a point x' = e x + (1 - e) G(z), e uniform in [0, 1] for each row.
+
+    Reference: Gulrajani et al. 2017, "Improved training of Wasserstein GANs", equation 3, with
+    lambda = 10.
+    """
+    points = _between(real, fake, substream(keys, "between"))
+    return jnp.square(_gradient_norm(discriminate, points) - 1)
+
+
+def one_sided_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
+    """max(0, |grad D(x')| - 1)^2 at the points of `wgan_gp`: slopes below 1 are free.
+
+    Reference: Petzka et al. 2018, "On the regularization of Wasserstein GANs" (WGAN-LP).
+    """
+    points = _between(real, fake, substream(keys, "between"))
+    return jnp.square(jax.nn.relu(_gradient_norm(discriminate, points) - 1))
+
+
+def dragan(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
+    """(|grad D(x + d)| - 1)^2 around the reals: d = s u / 2, u uniform in [0, 1) for each pixel.
+
+    s is the standard deviation of the row's own pixels, where the authors' code takes the batch's:
+    so no example sees another.
+
+    Reference: Kodali et al. 2017, "On convergence and stability of GANs", with lambda = 10.
+    """
+    del fake
+    noise = jax.vmap(lambda key: jax.random.uniform(key, real.shape[1:]))(substream(keys, "around"))
+    deviation = jnp.std(real, axis=range(1, real.ndim), keepdims=True)
+    return jnp.square(_gradient_norm(discriminate, real + 0.5 * deviation * noise) - 1)
+
+
+def _between(real: Array, fake: Array, keys: Array) -> Array:
+    share = jax.vmap(jax.random.uniform)(keys).reshape(-1, *[1] * (real.ndim - 1))
+    return share * real + (1 - share) * fake
+
+
+# ---- logits --------------------------------------------------------------------------------------
+
+
+def lecam(
+    discriminate: Discriminate, real: Array, fake: Array, keys: Array, *, controls: Controls
+) -> Array:
+    """(D(x) - a_F)^2 + (D(G(z)) - a_R)^2: keeps reals near past fakes, and fakes near past reals.
+
+    a_R and a_F are moving averages of the mean logits, `controls["lecam_real"]` and
+    `controls["lecam_fake"]`. This is the paper's form; the authors' code counts D(x) above a_F and
+    D(G(z)) below a_R alone.
+
+    Reference: Tseng et al. 2021, "Regularizing generative adversarial networks under limited data".
+    """
+    del keys
+    of_reals = jnp.square(discriminate(real) - controls["lecam_fake"])
+    return of_reals + jnp.square(discriminate(fake) - controls["lecam_real"])
+
+
+def _follow_logits(controls: Controls, metrics: Mapping[str, Array]) -> dict[str, Array]:
+    """The averages after an update: 0.99 a + 0.01 mean logit."""
+    return {
+        f"lecam_{side}": 0.99 * controls[f"lecam_{side}"] + 0.01 * metrics[f"{side}_logits"]
+        for side in ("real", "fake")
+    }
+
+
+LECAM = Adaptive(lecam, {"lecam_real": 0.0, "lecam_fake": 0.0}, _follow_logits)
+"""`lecam` with its averages, which begin at 0 and forget half in 69 updates (decay 0.99)."""
+
+
+BY_LOGITS: frozenset[Callable[..., Array]] = frozenset({lecam})
+"""Penalties that take no gradient by the image, so that BatchNorm may couple the examples."""
+
+PENALTIES: Mapping[str, Penalty | Adaptive] = MappingProxyType(
+    {
+        "r1": r1,
+        "r2": r2,
+        "wgan_gp": wgan_gp,
+        "one_sided_gp": one_sided_gp,
+        "dragan": dragan,
+        "lecam": LECAM,
+    }
+)

@@ -60,10 +60,25 @@ def sigmoid(x):
 
 
 def slopes(loss, real, fake):
-    """d L_D / d real, d L_D / d fake, d L_G / d fake for each row."""
+    """d L_D / d real, d L_D / d fake, d L_G / d fake for each row of the sum over the batch."""
+    zero = np.zeros_like(real)
+    if loss == "minimax":
+        return -sigmoid(-real), sigmoid(fake), -sigmoid(fake)
+    if loss == "non_saturating":
+        return -sigmoid(-real), sigmoid(fake), -sigmoid(-fake)
+    if loss == "least_squares":
+        return real - 1, fake, fake - 1
+    if loss == "wasserstein":
+        return zero - 1, zero + 1, zero - 1
+    if loss == "hinge":
+        return zero - (real < 1), zero + (fake > -1), zero - 1
     if loss == "relativistic":
         return -sigmoid(fake - real), sigmoid(fake - real), -sigmoid(real - fake)
-    return -sigmoid(-real), sigmoid(fake), -sigmoid(-fake)
+    assert loss == "relativistic_average"
+    # softplus(mean f - r_i) and softplus(f_i - mean r); the generator's has the roles exchanged.
+    a, b = sigmoid(fake.mean() - real), sigmoid(fake - real.mean())
+    c, d = sigmoid(real.mean() - fake), sigmoid(real - fake.mean())
+    return -a - b.mean(), b + a.mean(), -c - d.mean()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -106,6 +121,84 @@ def test_generator_update_is_the_gradient_written_out(loss, key):
     np.testing.assert_allclose(average_v, 0.75 * v + 0.25 * new_v, rtol=0, atol=1e-6)
     assert int(new.step) == 1
     assert same(new.discriminator, state.discriminator)
+
+
+# ---- penalties that wait, weights that move, parts that remember --------------------------------
+
+
+def test_lazy_penalties_have_a_descent_of_their_own(key):
+    """With k = 2: first the loss's, then 2 (R1 + R2) w at the weights that this gave."""
+    gan = linear_gan(penalty_interval=2)
+    images, z, keys = draw(1)
+    state = gan.init(key)
+    plain, _ = linear_gan(penalties=()).update_discriminator(state, images, z, keys=keys)
+    w, b = dense(plain.discriminator.params)
+    new, metrics = gan.update_discriminator(state, images, z, keys=keys)
+    new_w, new_b = dense(new.discriminator.params)
+    np.testing.assert_allclose(new_w, w - RATE_D * 2 * (R1 + R2) * w, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(new_b, b, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(metrics["r1"], 2 * 0.5 * np.square(w).sum(), rtol=1e-6)
+    waiting, metrics = gan.update_discriminator(state, images, z, keys=keys, penalize=False)
+    assert same(waiting.discriminator, plain.discriminator)
+    assert float(metrics["r1"]) == 0
+
+
+@pytest.mark.parametrize("d_steps", [1, 3])
+def test_lazy_penalties_are_due_at_every_kth_update_of_the_discriminator(d_steps, key):
+    """Counted by Adam, which counts each descent."""
+    rate = optax.adam(1e-3)
+    gan = linear_gan(penalty_interval=4, d_steps=d_steps, discriminator_optimizer=rate)
+    state = gan.init(key)
+    for step in range(5):
+        state, _ = gan.update(state, random_batch(gan, seed=step))
+    updates = 5 * d_steps
+    assert int(state.discriminator.opt_state[0].count) == updates + -(-updates // 4)
+
+
+def test_the_weight_of_a_penalty_may_follow_the_step(key):
+    def weight(step):
+        return jnp.where(step < 1, R1, 5 * R1)
+
+    penalties = [(PENALTIES["r1"], weight), (PENALTIES["r2"], R2)]
+    images, z, keys = draw(1)
+    scheduled, fixed = linear_gan(penalties=penalties), linear_gan()
+    heavy = linear_gan(penalties=[(PENALTIES["r1"], 5 * R1), (PENALTIES["r2"], R2)])
+    for step, expected in ((0, fixed), (1, heavy)):
+        state = fixed.init(key).replace(step=jnp.int32(step))
+        new, _ = scheduled.update_discriminator(state, images, z, keys=keys)
+        same_new, _ = expected.update_discriminator(state, images, z, keys=keys)
+        (w, _), (expected_w, _) = (dense(s.discriminator.params) for s in (new, same_new))
+        np.testing.assert_allclose(w, expected_w, rtol=0, atol=1e-6)
+
+
+def test_what_a_penalty_remembers_is_in_the_state(key):
+    gan = linear_gan("wasserstein", penalties=[(PENALTIES["lecam"], 0.5)])
+    images, z, keys = draw(1)
+    state = gan.init(key)
+    new, metrics = gan.update_discriminator(state, images, z, keys=keys)
+    np.testing.assert_allclose(new.controls["lecam_real"], 0.01 * metrics["real_logits"], rtol=1e-5)
+    (v, c), (w, b) = dense(state.generator.params), dense(state.discriminator.params)
+    reals, fakes = images.reshape(BATCH, -1), z @ v + c
+    # The averages begin at 0: each logit l costs l^2 / 2, beside the loss's f - r.
+    real_logits, fake_logits = (reals @ w + b)[:, 0], (fakes @ w + b)[:, 0]
+    gradient = ((real_logits - 1) @ reals + (fake_logits + 1) @ fakes)[:, None] / BATCH
+    np.testing.assert_allclose(
+        dense(new.discriminator.params)[0], w - RATE_D * gradient, rtol=0, atol=1e-6
+    )
+
+
+def test_the_generator_learns_from_the_best_fakes_alone(key):
+    gan = linear_gan("wasserstein", penalties=(), top_k=0.5)
+    _, z, keys = draw(2)
+    state = gan.init(key)
+    new, _ = gan.update_generator(state, None, z, keys=keys)
+    (v, c), (w, _) = dense(state.generator.params), dense(state.discriminator.params)
+    best = np.argsort((z @ v + c) @ w[:, 0])[-BATCH // 2 :]
+    expected = v + RATE_G * np.outer(z[best].mean(0), w[:, 0])
+    np.testing.assert_allclose(dense(new.generator.params)[0], expected, rtol=0, atol=1e-6)
+
+
+# ---- the whole update ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("loss", "d_steps"), [("relativistic", 1), ("non_saturating", 3)])

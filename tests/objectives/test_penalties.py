@@ -1,3 +1,5 @@
+"""Every penalty against its closed form for a quadratic discriminator, and finite differences."""
+
 import inspect
 
 import jax
@@ -5,58 +7,138 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.objectives.penalties import PENALTIES
+from gan_jax import rng
+from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.penalties import LECAM, PENALTIES
 
 RANDOM = np.random.default_rng(0)
 REAL, FAKE = RANDOM.normal(size=(2, 5, 2, 3, 1))
-MATRIX = RANDOM.normal(size=(6, 6))
+MATRIX = RANDOM.normal(size=(6, 6)) / 2
 MATRIX = MATRIX + MATRIX.T
+KEYS = jax.random.split(jax.random.key(0), 5)
+ANCHORS = {"lecam_real": 0.7, "lecam_fake": -0.4}
+
+
+def bound(name):
+    """The penalty as `(discriminate, real, fake, keys)`, given its controls."""
+    penalty = PENALTIES[name]
+    if not isinstance(penalty, Adaptive):
+        return penalty
+    return lambda *arguments: penalty.function(*arguments, controls=ANCHORS)
 
 
 def quadratic(images):
     """D(x) = x' M x / 2, whose gradient at x is M x."""
     flat = images.reshape(images.shape[0], -1)
-    return 0.5 * jnp.einsum("bi,ij,bj->b", flat, jnp.float32(MATRIX), flat)
+    return 0.5 * jnp.einsum("bi,ij,bj->b", flat, jnp.asarray(MATRIX, flat.dtype), flat)
 
 
-def half_squared_norm(images):
-    return 0.5 * np.square(images.reshape(5, 6) @ MATRIX).sum(-1)
+def logits(images):
+    flat = images.reshape(5, 6)
+    return 0.5 * np.einsum("bi,ij,bj->b", flat, MATRIX, flat)
 
 
-CASES = {"r1": half_squared_norm(REAL), "r2": half_squared_norm(FAKE)}
+def norm(images):
+    return np.linalg.norm(images.reshape(5, 6) @ MATRIX, axis=-1)
+
+
+def drawn(stream, shape=()):
+    keys = rng.substream(KEYS, stream)
+    return np.float64(jax.vmap(lambda key: jax.random.uniform(key, shape))(keys))
+
+
+SHARE = drawn("between").reshape(5, 1, 1, 1)
+BETWEEN = SHARE * REAL + (1 - SHARE) * FAKE
+AROUND = REAL + 0.5 * REAL.std((1, 2, 3), keepdims=True) * drawn("around", REAL.shape[1:])
+
+CASES = {
+    "r1": 0.5 * norm(REAL) ** 2,
+    "r2": 0.5 * norm(FAKE) ** 2,
+    "wgan_gp": (norm(BETWEEN) - 1) ** 2,
+    "one_sided_gp": np.maximum(norm(BETWEEN) - 1, 0) ** 2,
+    "dragan": (norm(AROUND) - 1) ** 2,
+    "lecam": (logits(REAL) + 0.4) ** 2 + (logits(FAKE) - 0.7) ** 2,
+}
 
 
 def test_every_penalty_has_a_case():
     assert PENALTIES.keys() == CASES.keys()
+    assert (norm(BETWEEN) < 1).any(), "nothing for which the sides differ"
+    assert (norm(BETWEEN) > 1).any()
 
 
 @pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("transform", [lambda f: f, jax.jit])
-def test_values(name, transform, key):
+def test_values(name, transform):
     def penalty(real, fake, keys):
-        return PENALTIES[name](quadratic, real, fake, keys)
+        return bound(name)(quadratic, real, fake, keys)
 
-    values = transform(penalty)(jnp.float32(REAL), jnp.float32(FAKE), jax.random.split(key, 5))
+    values = transform(penalty)(jnp.float32(REAL), jnp.float32(FAKE), KEYS)
     assert values.shape == (5,)
-    np.testing.assert_allclose(values, CASES[name], rtol=1e-6 * np.abs(CASES[name]).max())
+    np.testing.assert_allclose(values, CASES[name], rtol=0, atol=1e-6 * np.abs(CASES[name]).max())
+
+
+def test_a_row_never_sees_another():
+    """Permuted rows, with their keys, give permuted values."""
+    order = np.array([3, 0, 4, 1, 2])
+    for name in PENALTIES:
+        values = bound(name)(quadratic, jnp.float32(REAL), jnp.float32(FAKE), KEYS)
+        permuted = bound(name)(
+            quadratic, jnp.float32(REAL[order]), jnp.float32(FAKE[order]), KEYS[order]
+        )
+        np.testing.assert_allclose(permuted, values[order], rtol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_gradient_by_the_weights_goes_through_the_gradient_by_the_image(name, key):
-    """For D(x) = a x' M x / 2 a penalty is a^2 times its value at a = 1: derivative 2 at 1."""
+def test_the_gradient_by_the_weights_is_finite_differences(name):
+    """Through the gradient by the image: of a network with two layers, in float64."""
+    with jax.enable_x64(True):
+        shapes = [(6, 4), (4, 1)]
+        theta = np.random.default_rng(1).normal(size=28)
+        real, fake = REAL.astype(np.float64), FAKE.astype(np.float64)
+
+        @jax.jit
+        def total(theta):
+            first = theta[:24].reshape(shapes[0])
+            second = theta[24:].reshape(shapes[1])
+
+            def discriminate(images):
+                return (jnp.tanh(images.reshape(-1, 6) @ first) @ second)[:, 0]
+
+            return bound(name)(discriminate, real, fake, KEYS).sum()
+
+        found = jax.grad(total)(theta)
+        steps = 1e-6 * np.eye(28)
+        expected = np.array([(total(theta + e) - total(theta - e)) / 2e-6 for e in steps])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    assert np.abs(expected).max() > 0.1
+
+
+@pytest.mark.parametrize("name", ["wgan_gp", "one_sided_gp", "dragan"])
+def test_a_flat_discriminator_has_a_gradient_too(name):
+    """|0| is not differentiable: it must not become NaN."""
 
     def total(scale):
-        return PENALTIES[name](
-            lambda images: scale * quadratic(images),
-            jnp.float32(REAL),
-            jnp.float32(FAKE),
-            jax.random.split(key, 5),
+        return bound(name)(
+            lambda images: scale * images.sum((1, 2, 3)), jnp.float32(REAL), jnp.float32(FAKE), KEYS
         ).sum()
 
-    np.testing.assert_allclose(jax.grad(total)(1.0), 2 * CASES[name].sum(), rtol=1e-6)
+    assert np.isfinite(jax.grad(total)(0.0))
+
+
+def test_lecam_follows_the_mean_logits():
+    metrics = {"real_logits": jnp.float32(2), "fake_logits": jnp.float32(-1)}
+    controls = {name: jnp.float32(value) for name, value in LECAM.initial.items()}
+    for _ in range(3):
+        controls = LECAM.update(controls, metrics)
+    np.testing.assert_allclose(controls["lecam_real"], 2 * (1 - 0.99**3), rtol=1e-6)
+    np.testing.assert_allclose(controls["lecam_fake"], -(1 - 0.99**3), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_conventions(name):
-    parameters = list(inspect.signature(PENALTIES[name]).parameters)
-    assert parameters == ["discriminate", "real", "fake", "keys"]
+    penalty = PENALTIES[name]
+    function = penalty.function if isinstance(penalty, Adaptive) else penalty
+    parameters = list(inspect.signature(function).parameters)
+    more = ["controls"] if isinstance(penalty, Adaptive) else []
+    assert parameters == ["discriminate", "real", "fake", "keys", *more]
