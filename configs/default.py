@@ -47,11 +47,33 @@ def get_config() -> ConfigDict:
     config.discriminator.activation = "leaky_relu"
 
     # ---- objective ----
-    config.loss = "relativistic"  # non_saturating | relativistic
-    # Weight of each penalty (the papers' gamma); 0 is off.
+    # minimax | non_saturating | least_squares | wasserstein | hinge | relativistic
+    # | relativistic_average; see gan_jax/objectives/losses.py.
+    config.loss = "relativistic"
+    # By how much the target of reals falls short of 1, for the two cross-entropies.
+    config.label_smoothing = 0.0
+    # Weight of each penalty (the papers' gamma or lambda); 0 is off.
     config.penalties = ConfigDict()
     config.penalties.r1 = 3.0
     config.penalties.r2 = 3.0
+    config.penalties.wgan_gp = 0.0
+    config.penalties.one_sided_gp = 0.0
+    config.penalties.dragan = 0.0
+    config.penalties.lecam = 0.0
+    # Penalties at every so many updates of the discriminator, so many times as heavy. Adam's rate
+    # and betas are corrected for it.
+    config.penalty_interval = 1
+    # A factor of all weights; keys as for the learning rates below.
+    config.penalty_schedule = ConfigDict()
+    config.penalty_schedule.schedule = "constant"
+    config.penalty_schedule.final = 0.0
+    config.penalty_schedule.warmup = 0.0
+    config.penalty_schedule.images = 0.0
+    # The generator learns from this fraction of its fakes, the most realistic ones: it decays from
+    # 1 by the factor `decay` an epoch, down to `least`. 1: from all of them, always.
+    config.top_k = ConfigDict()
+    config.top_k.least = 1.0
+    config.top_k.decay = 0.99
 
     # ---- optimization ----
     # Reals a minibatch, over all devices.
@@ -60,14 +82,20 @@ def get_config() -> ConfigDict:
     config.total_steps = 10_000
     # Discriminator updates for each generator update.
     config.d_steps = 1
-    # Adam, each network its own.
+    # Adam, each network its own. The rate rises from 0 during `warmup` images, then goes to `final`
+    # times itself until `images` images are seen (0: the whole run) by a straight line or a cosine.
+    # Gradients longer than `clip` are shortened to it; 0: none is.
     for name in ("generator_optimizer", "discriminator_optimizer"):
         config[name] = ConfigDict()
         config[name].learning_rate = 6e-4
-        config[name].schedule = "constant"  # constant | cosine (to 0 at total_steps)
+        config[name].schedule = "constant"  # constant | linear | cosine
+        config[name].final = 0.0
+        config[name].warmup = 0.0
+        config[name].images = 0.0
         config[name].b1 = 0.0
         config[name].b2 = 0.99
         config[name].eps = 1e-8
+        config[name].clip = 0.0
     # The averaged generator, which samples are drawn from. The half-life is in images; the ramp
     # caps it at that fraction of the images seen so far; 0: no cap.
     config.ema = ConfigDict()

@@ -50,16 +50,18 @@ def changed_keys(old: Mapping[str, Any], new: ConfigDict) -> list[str]:
     """
     before, after = flatten(old), flatten(new)
     neutral = set(_NEUTRAL)
-    schedules = {
-        value
-        for values in (before, after)
-        for key, value in values.items()
-        if key.endswith(".schedule")
-    }
-    if schedules == {"constant"}:
+    if not any(_reads_total_steps(values) for values in (before, after)):
         neutral.add("total_steps")
     return [
         f"{key} was {before.get(key)!r}, now {after.get(key)!r}"
         for key in sorted({*before, *after} - neutral)
         if before.get(key) != after.get(key)
     ]
+
+
+def _reads_total_steps(values: Mapping[str, Any]) -> bool:
+    return any(
+        value != "constant" and not values.get(key.removesuffix("schedule") + "images")
+        for key, value in values.items()
+        if key.endswith(".schedule")
+    )

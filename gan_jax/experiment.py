@@ -21,8 +21,10 @@ from gan_jax.errors import InputError, did_you_mean
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
-from gan_jax.objectives.losses import LOSSES
+from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
+from gan_jax.objectives.top_k import top_k_fraction
+from gan_jax.schedules import SHAPES, Schedule, schedule
 
 
 class DataFacts(NamedTuple):
@@ -64,6 +66,8 @@ class DataFacts(NamedTuple):
 
 # ---- checks --------------------------------------------------------------------------------------
 
+_SCHEDULED = ("generator_optimizer", "discriminator_optimizer", "penalty_schedule")
+
 _CHOICES: Mapping[str, Iterable[str]] = {
     "loss": LOSSES,
     "generator.family": FAMILIES,
@@ -71,8 +75,7 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "generator.activation": ACTIVATIONS,
     "generator.output": ACTIVATIONS,
     "discriminator.activation": ACTIVATIONS,
-    "generator_optimizer.schedule": ("constant", "cosine"),
-    "discriminator_optimizer.schedule": ("constant", "cosine"),
+    **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
     "data.placement": ("auto", "device", "host"),
@@ -82,14 +85,21 @@ _POSITIVE = (
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
     *("generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"),
     *("generator_optimizer.eps", "discriminator_optimizer.eps"),
+    *("penalty_interval", "top_k.least", "top_k.decay"),
 )
-_NOT_NEGATIVE = ("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels")
+_NOT_NEGATIVE = (
+    *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
+    *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
+    *("generator_optimizer.clip", "discriminator_optimizer.clip"),
+)
 _BELOW = {
     "seed": 2**32,  # what a PRNG key is made from
+    "label_smoothing": 1,
     "data.channels": 5,
     "data.image_size": 8193,  # beyond it memory ends before anything is said
     **{f"{net}_optimizer.{b}": 1 for net in ("generator", "discriminator") for b in ("b1", "b2")},
 }
+_AT_MOST_1 = ("top_k.least", "top_k.decay")
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
 
@@ -117,6 +127,9 @@ def check_config(config: ConfigDict) -> None:
     for key, limit in _BELOW.items():
         if values[key] >= limit:
             raise InputError(f"config.{key} is {values[key]}; it must be less than {limit}")
+    for key in _AT_MOST_1:
+        if values[key] > 1:
+            raise InputError(f"config.{key} is {values[key]}; it must be at most 1")
     for key, value in values.items():
         for entry in value if isinstance(value, list) else ():
             if type(entry) is not int or entry < 1:
@@ -129,6 +142,12 @@ def check_config(config: ConfigDict) -> None:
                 f"config.{key} is {values[key]}, which config.steps_per_call "
                 f"({config.steps_per_call}) does not divide: change one of them"
             )
+    try:
+        smoothed(LOSSES[config.loss], config.label_smoothing)
+    except InputError as error:
+        raise InputError(
+            f"config.label_smoothing with config.loss={config.loss}: {error}"
+        ) from None
     if config.data.normalize == "standardize" and config.generator.output != "linear":
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
@@ -146,6 +165,21 @@ def _check_fields(key: str, network: ConfigDict) -> None:
             f"config.{key}.{name}: the family {network.family} has no such field."
             f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
         )
+
+
+def advice(config: ConfigDict) -> list[str]:
+    """Returns a line for each choice that works but is known to end badly."""
+    if LOSSES[config.loss].relativistic and config.penalty_interval > 1 and any_penalty(config):
+        return [
+            f"config.penalty_interval is {config.penalty_interval} with the loss {config.loss}: "
+            "Huang et al. 2024 report that training fails at 8; 1 is safe"
+        ]
+    return []
+
+
+def any_penalty(config: ConfigDict) -> bool:
+    """Returns whether any penalty has a weight."""
+    return any(config.penalties.values())
 
 
 def check_start(config: ConfigDict, step: int) -> None:
@@ -203,21 +237,30 @@ def build_algorithm(
     """Builds the algorithm that the config describes for data of these facts."""
     num_classes = facts.num_classes if config.conditional else None
     generator, discriminator = _networks(config, facts, num_classes)
-    decay = _ema(config)
+    weight = _scheduled(config.penalty_schedule, config)
     functions = gan(
         generator=generator,
         discriminator=discriminator,
-        generator_optimizer=_adam(config.generator_optimizer, config.total_steps),
+        generator_optimizer=_adam(config.generator_optimizer, config),
         discriminator_optimizer=_adam(
-            config.discriminator_optimizer, config.total_steps * config.d_steps
+            config.discriminator_optimizer,
+            config,
+            descents=config.d_steps,
+            lazy=config.penalty_interval if any_penalty(config) else 1,
         ),
-        loss=LOSSES[config.loss],
-        penalties=[(PENALTIES[name], w) for name, w in config.penalties.items() if w],
+        loss=smoothed(LOSSES[config.loss], config.label_smoothing),
+        penalties=[
+            (PENALTIES[name], _times(value, weight, config.batch_size))
+            for name, value in config.penalties.items()
+            if value
+        ],
+        penalty_interval=config.penalty_interval,
         image_shape=facts.image_shape,
         latent_dim=config.latent_dim,
         num_classes=num_classes,
         d_steps=config.d_steps,
-        ema=decay,
+        top_k=_top_k(config, facts),
+        ema=_ema(config),
         axis_name=axis_name,
     )
     return functions.algorithm
@@ -252,11 +295,48 @@ def _fields(network: ConfigDict) -> dict[str, Any]:
     }
 
 
-def _adam(optimizer: ConfigDict, updates: int) -> optax.GradientTransformation:
-    rate: Any = optimizer.learning_rate
-    if optimizer.schedule == "cosine":
-        rate = optax.cosine_decay_schedule(rate, decay_steps=updates)
-    return optax.adam(rate, b1=optimizer.b1, b2=optimizer.b2, eps=optimizer.eps)
+def _scheduled(keys: ConfigDict, config: ConfigDict) -> Schedule | None:
+    """The factor that a schedule's keys describe, by images seen; None where it is always 1."""
+    if keys.schedule == "constant" and not keys.warmup:
+        return None
+    images = keys.images or config.total_steps * config.batch_size
+    return schedule(keys.schedule, images=images, final=keys.final, warmup=keys.warmup)
+
+
+def _times(value: float, factor: Schedule | None, images: float = 1.0) -> Any:
+    """`value`, or where there is a schedule the function from a count of `images` each to it."""
+    if factor is None:
+        return value
+    return lambda count: value * factor(images * jnp.float32(count))  # an int32 would overflow
+
+
+def _adam(
+    optimizer: ConfigDict, config: ConfigDict, *, descents: int = 1, lazy: int = 1
+) -> optax.GradientTransformation:
+    """Adam, that descends `descents` times a step, and once more at every `lazy`-th if that is > 1.
+
+    Between lazy descents Adam's averages would forget faster than without: rate and betas are
+    corrected by c = lazy / (lazy + 1), the betas as powers (Karras et al. 2020, "Analyzing and
+    improving the image quality of StyleGAN", appendix B).
+    """
+    c = lazy / (lazy + 1) if lazy > 1 else 1
+    images = c * config.batch_size / descents  # that one descent stands for
+    rate = _times(c * optimizer.learning_rate, _scheduled(optimizer, config), images)
+    adam = optax.adam(rate, b1=optimizer.b1**c, b2=optimizer.b2**c, eps=optimizer.eps)
+    if optimizer.clip:
+        return optax.chain(optax.clip_by_global_norm(optimizer.clip), adam)
+    return adam
+
+
+def _top_k(config: ConfigDict, facts: DataFacts) -> optax.Schedule | None:
+    if config.top_k.least == 1:
+        return None
+    return lambda step: top_k_fraction(
+        jnp.float32(step) * config.batch_size,
+        epoch=facts.num_examples,
+        decay=config.top_k.decay,
+        least=config.top_k.least,
+    )
 
 
 def _ema(config: ConfigDict) -> optax.Schedule:

@@ -26,6 +26,10 @@ REFUSED = {
     "discriminator_optimizer.b2": (-0.1, "must not be negative"),
     "generator_optimizer.eps": (0.0, "greater than 0"),
     "ema.half_life": (-1.0, "must not be negative"),
+    "label_smoothing": (0.1, "minimax or non_saturating"),
+    "penalty_interval": (0, "greater than 0"),
+    "penalty_schedule.schedule": ("cosin", "'cosine'"),
+    "top_k.least": (1.1, "at most 1"),
     "data.channels": (5, "less than 5"),
     "keep_checkpoints": (0, "greater than 0"),
     "generator.widths": ((16, 0), "integers from 1 on"),
@@ -72,6 +76,19 @@ def test_total_steps_is_neutral_only_where_no_schedule_reads_it():
     )
     assert changes == ["total_steps was 10, now 20"]
     assert changed_keys(to_json(old), smoke(total_steps=20, **cosine)) != []
+    ends = cosine | {"generator_optimizer.images": 1e3}  # read instead
+    assert changed_keys(to_json(smoke(**ends)), smoke(total_steps=20, **ends)) == []
+
+
+def test_lazy_penalties_of_a_relativistic_loss_are_advised_against():
+    assert experiment.advice(smoke()) == []
+    assert experiment.advice(smoke(penalty_interval=8, loss="hinge")) == []
+    assert (
+        experiment.advice(smoke(penalty_interval=8, **{"penalties.r1": 0.0, "penalties.r2": 0.0}))
+        == []
+    )
+    (line,) = experiment.advice(smoke(penalty_interval=8))
+    assert "penalty_interval is 8" in line
 
 
 # ---- what is built ------------------------------------------------------------------------------
@@ -127,15 +144,63 @@ def written_out():
     )
 
 
-def test_a_config_becomes_the_gan_that_it_says(key):
+LAZY = {
+    **{"loss": "non_saturating", "label_smoothing": 0.1, "batch_size": BATCH, "total_steps": 5},
+    **{"penalties.r1": 0.0, "penalties.r2": 0.0, "penalties.wgan_gp": 2.0, "penalties.lecam": 0.3},
+    **{"penalty_interval": 2, "penalty_schedule.schedule": "linear"},
+    **{"penalty_schedule.final": 0.5, "penalty_schedule.images": 8.0},
+    **{"top_k.least": 0.5, "top_k.decay": 0.1, "latent_dim": 3, "ema.half_life": 0.0},
+    **{"generator.widths": (5,), "discriminator.widths": (5,)},
+    **{"generator_optimizer.learning_rate": 1e-3, "generator_optimizer.clip": 0.01},
+    **{"discriminator_optimizer.learning_rate": 3e-3, "discriminator_optimizer.schedule": "linear"},
+    **{"discriminator_optimizer.final": 0.5, "discriminator_optimizer.warmup": 4.0},
+    **{"discriminator_optimizer.b1": 0.3, "discriminator_optimizer.b2": 0.7},
+}
+
+
+def lazy_written_out():
+    """The GAN of `LAZY`, by hand. A descent of the discriminator stands for 2/3 of 4 images."""
+
+    def rate(count):
+        seen = 8 / 3 * count
+        return 2e-3 * jnp.minimum(1, seen / 4) * (1 - 0.5 * jnp.clip((seen - 4) / 16, 0, 1))
+
+    def weight(step):
+        return jnp.array([2.0, 1.5, 1.0, 1.0, 1.0])[step]
+
+    return gan_jax.gan(
+        generator=gan_jax.mlp.MLPGenerator(SHAPE, (5,)),
+        discriminator=gan_jax.mlp.MLPDiscriminator((5,)),
+        generator_optimizer=optax.chain(
+            optax.clip_by_global_norm(0.01), optax.adam(1e-3, b1=0.0, b2=0.99)
+        ),
+        discriminator_optimizer=optax.adam(rate, b1=0.3 ** (2 / 3), b2=0.7 ** (2 / 3)),
+        loss=gan_jax.losses.smoothed(gan_jax.losses.NON_SATURATING, 0.1),
+        penalties=[
+            (gan_jax.penalties.wgan_gp, weight),
+            (gan_jax.penalties.LECAM, lambda step: 0.15 * weight(step)),
+        ],
+        penalty_interval=2,
+        image_shape=SHAPE,
+        latent_dim=3,
+        top_k=lambda step: jnp.array([1.0, 0.1**0.1, 0.1**0.2, 0.5, 0.5])[step],
+        ema=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "by_hand"), [(SETTINGS, written_out), (LAZY, lazy_written_out)]
+)
+def test_a_config_becomes_the_gan_that_it_says(settings, by_hand, key):
     """Three updates of both, from the same start on the same data."""
-    built, expected = experiment.build_algorithm(smoke(**SETTINGS), FACTS), written_out()
-    assert built.minibatches == expected.minibatches == 3
-    random, rows = np.random.default_rng(0), (3, BATCH)
+    facts = FACTS if "data.normalize" in settings else FACTS._replace(mean=None, std=None)
+    built, expected = experiment.build_algorithm(smoke(**settings), facts), by_hand()
+    assert built.minibatches == expected.minibatches
+    random, rows = np.random.default_rng(0), (built.minibatches, BATCH)
     batch = {
         "image": jnp.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
         "label": jnp.int32(random.integers(0, CLASSES, rows)),
-        "index": jnp.arange(3 * BATCH).reshape(rows),
+        "index": jnp.arange(built.minibatches * BATCH).reshape(rows),
     }
 
     def trained(gan):

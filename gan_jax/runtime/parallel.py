@@ -74,6 +74,26 @@ def vmapped(call: Call) -> Call:
     return jax.jit(jax.vmap(call, axis_name=AXIS, in_axes=(None, None, 0), out_axes=None))
 
 
+def over_seeds(call: Call) -> Call:
+    """Compiles `call` for many seeds at once on one device.
+
+    Every array of state, feed and metrics begins with the axis of seeds, but for `state.step`: all
+    seeds are at the same one, so that what waits for a step waits for all (see `lax.cond`).
+    """
+
+    def stacked(state: Any, resident: Any, feed: Any) -> tuple[Any, dict[str, jax.Array]]:
+        axes = jax.tree.map(lambda _: 0, state).replace(step=None)
+        return jax.vmap(call, in_axes=(axes, None, 0), out_axes=(axes, 0))(state, resident, feed)
+
+    return jax.jit(stacked, donate_argnums=0)
+
+
+def init_seeds(init: Callable[[jax.Array], Any], keys: jax.Array) -> Any:
+    """Returns the first state of each of `keys` (S,), as `over_seeds` takes it."""
+    state = jax.jit(jax.vmap(init))(keys)
+    return state.replace(step=state.step[0])
+
+
 def replicate(tree: Any, devices: Devices = None) -> Any:
     """Puts a copy of every array on each local device; only such a state can be donated."""
     return jax.device_put(tree, NamedSharding(_mesh(devices), PartitionSpec()))

@@ -23,7 +23,7 @@ SOURCE = ArraySource(
 )
 
 
-def build(axis_name, optimizer=None, generator=None):
+def build(axis_name, optimizer=None, generator=None, **more):
     return gan_jax.gan(
         generator=generator or gan_jax.mlp.MLPGenerator(SHAPE, widths=(32,)),
         discriminator=gan_jax.mlp.MLPDiscriminator(widths=(32,)),
@@ -34,6 +34,7 @@ def build(axis_name, optimizer=None, generator=None):
         image_shape=SHAPE,
         latent_dim=5,
         axis_name=axis_name,
+        **more,
     )
 
 
@@ -166,6 +167,26 @@ def test_vmap_is_pmap_on_one_device(key, one_device):
     for step in range(0, STEPS, 5):
         state, _ = call(state, resident, feed(step, 5))
     assert largest_difference(state.generator, one_device[0].generator) < 1e-5
+
+
+def test_many_seeds_at_once_are_the_same_runs(key):
+    """And what waits for a step is still a branch of the program, not both branches always."""
+    gan = build(None, penalty_interval=4)
+    keys = jax.random.split(key, 3)
+    state = parallel.init_seeds(gan.init, keys)
+    feed, resident = loader(gan, 1)(0, 6), {"image": jnp.asarray(SOURCE.images)}
+    feeds = jax.tree.map(lambda x: np.concatenate([x] * 3), feed)
+    one = parallel.several_steps(gan.update, decode)
+    call = parallel.over_seeds(one)
+    assert "stablehlo.case" in call.lower(state, resident, feeds).as_text()
+    state, metrics = call(state, resident, feeds)
+    assert state.step.shape == ()
+    assert metrics["r1"].shape == (3,)
+    for seed in range(3):
+        alone, _ = jax.jit(one)(gan.init(keys[seed]), resident, jax.tree.map(lambda x: x[0], feed))
+        mine = jax.tree.map(lambda x, seed=seed: x[seed], state.generator)
+        assert largest_difference(mine, alone.generator) < 1e-5
+    assert largest_difference(mine.params, gan.init(keys[0]).generator.params) > 1e-2
 
 
 def test_a_forgotten_average_is_caught(key):
