@@ -33,7 +33,8 @@ def get_config() -> ConfigDict:
     # ---- networks ----
     # How many standard normal numbers an image is made from.
     config.latent_dim = 100
-    # Whether both networks see the class.
+    # Whether the GAN is conditional: the generator sees the class, and the discriminator as its
+    # `conditioning` says.
     config.conditional = False
     # `family` names the network; the other keys are its fields (see gan_jax/models/).
     config.generator = ConfigDict()
@@ -45,6 +46,8 @@ def get_config() -> ConfigDict:
     config.discriminator.family = "mlp"
     config.discriminator.widths = (512, 256, 128)
     config.discriminator.activation = "leaky_relu"
+    # concatenate | projection | classifier | twin_classifier; see gan_jax/models/heads.py.
+    config.discriminator.conditioning = "concatenate"
 
     # ---- objective ----
     # minimax | non_saturating | least_squares | wasserstein | hinge | relativistic
@@ -52,6 +55,9 @@ def get_config() -> ConfigDict:
     config.loss = "relativistic"
     # By how much the target of reals falls short of 1, for the two cross-entropies.
     config.label_smoothing = 0.0
+    # none | auxiliary (for a classifier) | discriminative (for a twin_classifier).
+    config.class_loss = "none"
+    config.class_weight = 1.0
     # Weight of each penalty (the papers' gamma or lambda); 0 is off.
     config.penalties = ConfigDict()
     config.penalties.r1 = 3.0

@@ -20,7 +20,9 @@ from gan_jax.data.statistics import mean_and_deviation
 from gan_jax.errors import InputError, did_you_mean
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
+from gan_jax.models.heads import CONDITIONINGS
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+from gan_jax.objectives.class_losses import CLASS_LOSSES
 from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
 from gan_jax.objectives.top_k import top_k_fraction
@@ -75,6 +77,8 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "generator.activation": ACTIVATIONS,
     "generator.output": ACTIVATIONS,
     "discriminator.activation": ACTIVATIONS,
+    "discriminator.conditioning": CONDITIONINGS,
+    "class_loss": ("none", *CLASS_LOSSES),
     **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
@@ -89,6 +93,7 @@ _POSITIVE = (
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
+    "class_weight",
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *("generator_optimizer.clip", "discriminator_optimizer.clip"),
 )
@@ -148,6 +153,7 @@ def check_config(config: ConfigDict) -> None:
         raise InputError(
             f"config.label_smoothing with config.loss={config.loss}: {error}"
         ) from None
+    _check_conditioning(config)
     if config.data.normalize == "standardize" and config.generator.output != "linear":
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
@@ -164,6 +170,22 @@ def _check_fields(key: str, network: ConfigDict) -> None:
         raise InputError(
             f"config.{key}.{name}: the family {network.family} has no such field."
             f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
+        )
+
+
+def _check_conditioning(config: ConfigDict) -> None:
+    """Checks that conditional, conditioning and class loss are of one mind."""
+    conditioning = config.discriminator.get("conditioning", "concatenate")
+    if conditioning != "concatenate" and not config.conditional:
+        raise InputError(
+            f"config.discriminator.conditioning={conditioning} needs config.conditional=True"
+        )
+    needed = {name: loss.conditioning for name, loss in CLASS_LOSSES.items()}
+    fitting = [name for name, needs in needed.items() if needs == conditioning] or ["none"]
+    if config.class_loss not in fitting:
+        raise InputError(
+            f"config.class_loss={config.class_loss} does not fit "
+            f"config.discriminator.conditioning={conditioning}, which takes {' or '.join(fitting)}"
         )
 
 
@@ -258,6 +280,8 @@ def build_algorithm(
         image_shape=facts.image_shape,
         latent_dim=config.latent_dim,
         num_classes=num_classes,
+        class_loss=CLASS_LOSSES.get(config.class_loss),
+        class_weight=config.class_weight,
         d_steps=config.d_steps,
         top_k=_top_k(config, facts),
         ema=_ema(config),

@@ -13,6 +13,7 @@ from gan_jax.algorithms.ema import update_average
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss
 from gan_jax.objectives.penalties import BY_LOGITS, Penalty
 from gan_jax.objectives.top_k import top_k_weights
@@ -65,6 +66,8 @@ def gan(
     augment: Augment | Adaptive | None = None,
     top_k: optax.ScalarOrSchedule | None = None,
     num_classes: int | None = None,
+    class_loss: ClassLoss | None = None,
+    class_weight: optax.ScalarOrSchedule = 1.0,
     d_steps: int = 1,
     ema: optax.ScalarOrSchedule = 0.999,
     axis_name: str | None = None,
@@ -102,6 +105,9 @@ def gan(
         a function of `state.step`. None for all of them.
       num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
         in its row, so that relativistic pairs stay within a class.
+      class_loss: one of `gan_jax.class_losses.CLASS_LOSSES`, for a conditional GAN whose
+        discriminator gives `class_logits`.
+      class_weight: its weight in both networks' loss; may be a function of `state.step`.
       d_steps: discriminator updates for each generator update.
       ema: decay of the averaged generator for one update, or a function from `state.step` to it.
       axis_name: the mapped axis to average over under `pmap` or `vmap`; None under plain `jit`.
@@ -117,6 +123,8 @@ def gan(
     for name, value in (("d_steps", d_steps), ("penalty_interval", penalty_interval)):
         if value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1")
+    if class_loss is not None and num_classes is None:
+        raise InputError("a class loss needs classes: give num_classes")
     by_gradient = any(_function(penalty) not in BY_LOGITS for penalty, _ in penalties)
     loss = loss.over(axis_name)
     adaptive = [
@@ -160,13 +168,12 @@ def gan(
 
     def discriminate(
         params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array
-    ) -> tuple[Array, PyTree]:
+    ) -> tuple[Any, PyTree]:
         if augment is not None:
             images = _with_controls(augment, state)(images, substream(keys, "augment"))
         variables = state.discriminator.variables
         keys = substream(keys, "discriminator")
-        outputs, variables = _forward(discriminator, params, variables, images, labels, keys)
-        return outputs.logits, variables
+        return _forward(discriminator, params, variables, images, labels, keys)
 
     def penalize_with(
         params: PyTree,
@@ -179,7 +186,7 @@ def gan(
         total, metrics = jnp.float32(0), {}
         for name, (penalty, weight) in weighted.items():
             values = _with_controls(penalty, state)(
-                lambda images: discriminate(params, state, images, labels, keys)[0],
+                lambda images: discriminate(params, state, images, labels, keys)[0].logits,
                 images,
                 fakes,
                 substream(keys, f"penalty/{name}"),
@@ -202,17 +209,21 @@ def gan(
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             real, after_real = discriminate(params, state, images, labels, keys)
             fake, after_fake = discriminate(params, state, fakes, labels, keys)
-            total = loss.discriminator(real, fake).mean()
+            total = loss.discriminator(real.logits, fake.logits).mean()
             metrics = {
                 "discriminator_loss": total,
-                "real_logits": real.mean(),
-                "fake_logits": fake.mean(),
-                "real_signs": jnp.sign(real).mean(),
-                "fake_signs": jnp.sign(fake).mean(),
+                "real_logits": real.logits.mean(),
+                "fake_logits": fake.logits.mean(),
+                "real_signs": jnp.sign(real.logits).mean(),
+                "fake_signs": jnp.sign(fake.logits).mean(),
             }
+            if class_loss is not None:
+                values = class_loss.discriminator(real.class_logits, fake.class_logits, labels)
+                metrics["discriminator_class_loss"] = values.mean()
+                total = total + _at(class_weight, state.step) * values.mean()
             if penalty_interval == 1:
-                penalty, values = penalize_with(params, state, images, fakes, labels, keys)
-                total, metrics = total + penalty, metrics | values
+                penalty, more = penalize_with(params, state, images, fakes, labels, keys)
+                total, metrics = total + penalty, metrics | more
             return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
 
         def penalize_lazily(state: TrainState) -> tuple[NetState, Metrics]:
@@ -246,18 +257,23 @@ def gan(
         labels: Array | None = None,
         keys: Array,
     ) -> tuple[TrainState, Metrics]:
-        fixed, real = state.discriminator.params, None
+        fixed, real_logits = state.discriminator.params, None
         if loss.relativistic:
-            real, _ = discriminate(fixed, state, images, labels, keys)
+            real_logits = discriminate(fixed, state, images, labels, keys)[0].logits
 
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             fakes, variables = generate(params, state, z, labels, keys)
             fake, _ = discriminate(fixed, state, fakes, labels, keys)
-            values = loss.generator(fake, real)
+            values = loss.generator(fake.logits, real_logits)
             if top_k is not None:
-                values = values * top_k_weights(fake, _at(top_k, state.step), axis_name)
+                values = values * top_k_weights(fake.logits, _at(top_k, state.step), axis_name)
             total = values.mean()
-            return total, (variables, {"generator_loss": total})
+            metrics = {"generator_loss": total}
+            if class_loss is not None:
+                values = class_loss.generator(fake.class_logits, labels)
+                metrics["generator_class_loss"] = values.mean()
+                total = total + _at(class_weight, state.step) * values.mean()
+            return total, (variables, metrics)
 
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.generator.params)
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)

@@ -1,7 +1,8 @@
 """Multi-layer perceptrons: the networks of Goodfellow et al. 2014, for images and for points.
 
-With `num_classes` they are the conditional networks of Mirza & Osindero 2014, "Conditional
-generative adversarial nets": the one-hot label is concatenated to the input.
+With `num_classes` they are conditional. The generator's input has the one-hot label beside it, and
+so, unless another conditioning is asked for, has the discriminator's (Mirza & Osindero 2014,
+"Conditional generative adversarial nets").
 """
 
 import math
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.models.activations import Activation, leaky_relu
+from gan_jax.models.heads import head
 from gan_jax.models.outputs import Outputs
 
 Array = jax.Array
@@ -54,11 +56,13 @@ class MLPDiscriminator(nn.Module):
       widths: of the hidden layers, in order.
       activation: of the hidden layers.
       num_classes: for a conditional discriminator.
+      conditioning: how it is conditional; one of `heads.CONDITIONINGS`.
     """
 
     widths: Sequence[int] = (512, 256, 128)
     activation: Activation = leaky_relu
     num_classes: int | None = None
+    conditioning: str = "concatenate"
 
     @nn.compact
     def __call__(
@@ -67,9 +71,10 @@ class MLPDiscriminator(nn.Module):
         """Returns `Outputs`; `labels` (B,) int32 where there are classes."""
         del train, keys
         x = images.reshape(images.shape[0], -1)
-        x = _with_label(x, labels, self.num_classes)
+        if self.conditioning == "concatenate":
+            x = _with_label(x, labels, self.num_classes)
         x = _hidden(x, self.widths, self.activation)
-        return Outputs(logits=nn.Dense(1)(x)[:, 0], features=x)
+        return head(x, labels, self.num_classes, self.conditioning)
 
 
 def _with_label(x: Array, labels: Array | None, num_classes: int | None) -> Array:

@@ -198,6 +198,56 @@ def test_the_generator_learns_from_the_best_fakes_alone(key):
     np.testing.assert_allclose(dense(new.generator.params)[0], expected, rtol=0, atol=1e-6)
 
 
+def test_a_class_loss_joins_both_sides_with_its_weight(key):
+    """With SGD an update differs by rate times weight times the gradient of the class loss."""
+    auxiliary = gan_jax.class_losses.AUXILIARY
+    networks = {
+        "generator": gan_jax.mlp.MLPGenerator(SHAPE, widths=(), output=linear, num_classes=3),
+        "discriminator": gan_jax.mlp.MLPDiscriminator(
+            widths=(), num_classes=3, conditioning="classifier"
+        ),
+    }
+    plain = linear_gan(**networks, num_classes=3)
+    gan = linear_gan(**networks, num_classes=3, class_loss=auxiliary, class_weight=0.25)
+    images, z, keys = draw(6)
+    images, z, labels = jnp.float32(images), jnp.float32(z), jnp.array([0, 2, 1, 1, 0, 2])
+    state = gan.init(key)
+    given = {"labels": labels, "keys": keys}
+
+    def class_logits(discriminator, images):
+        return networks["discriminator"].apply({"params": discriminator}, images, train=True)[2]
+
+    def fakes(generator):
+        return networks["generator"].apply({"params": generator}, z, labels, train=True)
+
+    def of_discriminator(params):
+        logits = (class_logits(params, images), class_logits(params, fakes(state.generator.params)))
+        return auxiliary.discriminator(*logits, labels).mean()
+
+    def of_generator(params):
+        return auxiliary.generator(
+            class_logits(state.discriminator.params, fakes(params)), labels
+        ).mean()
+
+    for side, rate, loss in (
+        ("discriminator", RATE_D, of_discriminator),
+        ("generator", RATE_G, of_generator),
+    ):
+        half_step = f"update_{side}"
+        with_loss, metrics = getattr(gan, half_step)(state, images, z, **given)
+        without, _ = getattr(plain, half_step)(state, images, z, **given)
+        value, gradient = jax.value_and_grad(loss)(getattr(state, side).params)
+        np.testing.assert_allclose(metrics[f"{side}_class_loss"], value, rtol=1e-5)
+        expected = jax.tree.map(
+            lambda p, g, rate=rate: p - rate * 0.25 * g, getattr(without, side).params, gradient
+        )
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+            getattr(with_loss, side).params,
+            expected,
+        )
+
+
 # ---- the whole update ----------------------------------------------------------------------------
 
 
