@@ -66,12 +66,13 @@ def test_every_config_builds_and_takes_an_abstract_step(name):
     config = load_config(str(ROOT / "configs" / f"{name}.py"))
     experiment.check_config(config)
     shape = (1, 1, 2) if config.data.name.startswith("toy:") else (28, 28, 1)
-    facts = experiment.DataFacts(shape, None, 100, "")
+    facts = experiment.DataFacts(shape, 10 if config.conditional else None, 100, "")
     algorithm = experiment.build_algorithm(config, facts)
     rows = (algorithm.minibatches, config.batch_size)
 
     def step(key, images, index):
-        return algorithm.update(algorithm.init(key), {"image": images, "index": index})
+        batch = {"image": images, "index": index, "label": index % 10}
+        return algorithm.update(algorithm.init(key), batch)
 
     state, _ = jax.eval_shape(
         step,
