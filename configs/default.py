@@ -36,6 +36,8 @@ def get_config() -> ConfigDict:
     # Whether the GAN is conditional: the generator sees the class, and the discriminator as its
     # `conditioning` says.
     config.conditional = False
+    # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32.
+    config.precision = "float32"
     # `family` names the network; the other keys are its fields (see gan_jax/models/).
     config.generator = ConfigDict()
     config.generator.family = "mlp"

@@ -68,6 +68,7 @@ class DataFacts(NamedTuple):
 
 # ---- checks --------------------------------------------------------------------------------------
 
+PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 _SCHEDULED = ("generator_optimizer", "discriminator_optimizer", "penalty_schedule")
 
 _CHOICES: Mapping[str, Iterable[str]] = {
@@ -80,6 +81,7 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "discriminator.conditioning": CONDITIONINGS,
     "class_loss": ("none", *CLASS_LOSSES),
     **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
+    "precision": PRECISIONS,
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
     "data.placement": ("auto", "device", "host"),
@@ -165,7 +167,7 @@ def _check_fields(key: str, network: ConfigDict) -> None:
     """Checks that the keys of a network are fields of its family's module."""
     module = getattr(FAMILIES[network.family], key)
     fields = {field.name for field in dataclasses.fields(module)}
-    fields -= {"image_shape", "num_classes", "parent", "name"}  # not the config's to say
+    fields -= {"image_shape", "num_classes", "parent", "name", "dtype"}  # said elsewhere
     for name in set(network) - fields - {"family"}:
         raise InputError(
             f"config.{key}.{name}: the family {network.family} has no such field."
@@ -299,11 +301,12 @@ def build_plan(config: ConfigDict, source: Source) -> Callable[[np.ndarray], np.
 
 
 def _networks(config: ConfigDict, facts: DataFacts, num_classes: int | None) -> tuple[Any, Any]:
+    shared = {"num_classes": num_classes, "dtype": PRECISIONS[config.precision]}
     generator = FAMILIES[config.generator.family].generator(
-        image_shape=facts.image_shape, num_classes=num_classes, **_fields(config.generator)
+        image_shape=facts.image_shape, **shared, **_fields(config.generator)
     )
     discriminator = FAMILIES[config.discriminator.family].discriminator(
-        num_classes=num_classes, **_fields(config.discriminator)
+        **shared, **_fields(config.discriminator)
     )
     if facts.mean is not None and facts.std is not None:
         generator = StandardizedGenerator(generator, facts.mean, facts.std)

@@ -29,6 +29,7 @@ class MLPGenerator(nn.Module):
       activation: of the hidden layers.
       output: of the last layer; `tanh` keeps images in [-1, 1].
       num_classes: for a conditional generator.
+      dtype: what it computes in; parameters and images are float32 all the same.
     """
 
     image_shape: Sequence[int]
@@ -36,6 +37,7 @@ class MLPGenerator(nn.Module):
     activation: Activation = leaky_relu
     output: Activation = jnp.tanh
     num_classes: int | None = None
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
@@ -44,9 +46,9 @@ class MLPGenerator(nn.Module):
         """Returns images (B, H, W, C); `labels` (B,) int32 where there are classes."""
         del train, keys
         x = _with_label(z, labels, self.num_classes)
-        x = _hidden(x, self.widths, self.activation)
-        x = self.output(nn.Dense(math.prod(self.image_shape))(x))
-        return x.reshape(-1, *self.image_shape)
+        x = _hidden(x, self.widths, self.activation, self.dtype)
+        x = nn.Dense(math.prod(self.image_shape), dtype=self.dtype)(x)
+        return self.output(x.astype(jnp.float32)).reshape(-1, *self.image_shape)
 
 
 class MLPDiscriminator(nn.Module):
@@ -57,12 +59,14 @@ class MLPDiscriminator(nn.Module):
       activation: of the hidden layers.
       num_classes: for a conditional discriminator.
       conditioning: how it is conditional; one of `heads.CONDITIONINGS`.
+      dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
 
     widths: Sequence[int] = (512, 256, 128)
     activation: Activation = leaky_relu
     num_classes: int | None = None
     conditioning: str = "concatenate"
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
@@ -73,7 +77,7 @@ class MLPDiscriminator(nn.Module):
         x = images.reshape(images.shape[0], -1)
         if self.conditioning == "concatenate":
             x = _with_label(x, labels, self.num_classes)
-        x = _hidden(x, self.widths, self.activation)
+        x = _hidden(x, self.widths, self.activation, self.dtype).astype(jnp.float32)
         return head(x, labels, self.num_classes, self.conditioning)
 
 
@@ -83,7 +87,7 @@ def _with_label(x: Array, labels: Array | None, num_classes: int | None) -> Arra
     return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)
 
 
-def _hidden(x: Array, widths: Sequence[int], activation: Activation) -> Array:
+def _hidden(x: Array, widths: Sequence[int], activation: Activation, dtype: Any) -> Array:
     for width in widths:
-        x = activation(nn.Dense(width)(x))
+        x = activation(nn.Dense(width, dtype=dtype)(x))
     return x

@@ -16,10 +16,11 @@ def count(tree):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 @pytest.mark.parametrize("num_classes", [None, 7])
-def test_every_family_keeps_the_contract(family, channels, num_classes, key):
-    shape = (28, 28, channels)
-    generator = FAMILIES[family].generator(image_shape=shape, num_classes=num_classes)
-    discriminator = FAMILIES[family].discriminator(num_classes=num_classes)
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, key):
+    shape, shared = (28, 28, channels), {"num_classes": num_classes, "dtype": dtype}
+    generator = FAMILIES[family].generator(image_shape=shape, **shared)
+    discriminator = FAMILIES[family].discriminator(**shared)
     labels = None if num_classes is None else jnp.zeros(5, jnp.int32)
 
     def run(key):
@@ -30,6 +31,26 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, key):
     assert (images.shape, images.dtype) == ((5, *shape), jnp.float32)
     assert (outputs.logits.shape, outputs.logits.dtype) == ((5,), jnp.float32)
     assert outputs.features.shape[0] == 5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_is_of_the_computation_alone(family, key):
+    """Matrices are multiplied in bfloat16; parameters and their gradients are float32."""
+    shape = (28, 28, 1)
+    generator = FAMILIES[family].generator(image_shape=shape, dtype=jnp.bfloat16)
+    discriminator = FAMILIES[family].discriminator(dtype=jnp.bfloat16)
+    for network, inputs, first in (
+        (generator, jnp.zeros((5, 16)), lambda images: images),
+        (discriminator, jnp.zeros((5, *shape)), lambda outputs: outputs.logits),
+    ):
+        params = network.init(key, inputs, train=False)["params"]
+
+        def total(params, network=network, inputs=inputs, first=first):
+            return first(network.apply({"params": params}, inputs, train=True)).sum()
+
+        assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+        assert {x.dtype for x in jax.tree.leaves(jax.grad(total)(params))} == {jnp.dtype("float32")}
+        assert "bf16" in jax.jit(total).lower(params).as_text()
 
 
 def test_the_mlps_of_the_article(key):
