@@ -68,6 +68,8 @@ def get_config() -> ConfigDict:
     config.penalties.one_sided_gp = 0.0
     config.penalties.dragan = 0.0
     config.penalties.lecam = 0.0
+    config.penalties.consistency = 0.0
+    config.penalties.balanced_consistency = 0.0
     # Penalties at every so many updates of the discriminator, so many times as heavy. Adam's rate
     # and betas are corrected for it.
     config.penalty_interval = 1
@@ -77,6 +79,13 @@ def get_config() -> ConfigDict:
     config.penalty_schedule.final = 0.0
     config.penalty_schedule.warmup = 0.0
     config.penalty_schedule.images = 0.0
+    # What happens to all that the discriminator sees; see gan_jax/objectives/augment/. For images.
+    config.augment = ConfigDict()
+    config.augment.name = "none"  # none | diffaugment | ada
+    config.augment.operations = ("colour", "translation", "cutout")  # of diffaugment
+    config.augment.policy = "bgc"  # of ada: b, bg, bgc, bgcf, bgcfn or bgcfnc
+    config.augment.target = 0.6  # sign rate of the reals that ada steers for
+    config.augment.speed = 500_000  # images in which its probability may go from 0 to 1
     # The generator learns from this fraction of its fakes, the most realistic ones: it decays from
     # 1 by the factor `decay` an epoch, down to `least`. 1: from all of them, always.
     config.top_k = ConfigDict()

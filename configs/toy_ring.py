@@ -18,6 +18,7 @@ def get_config() -> ConfigDict:
     config.latent_dim = 2
     config.generator.widths = (128, 128, 128, 128)
     config.generator.output = "linear"
+    config.data.normalize = "standardize"
     config.discriminator.widths = (128, 128, 128, 128)
     config.penalties.r1 = 0.1
     config.penalties.r2 = 0.1

@@ -8,7 +8,7 @@ from gan_jax.errors import InputError
 from gan_jax.models import mlp
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
-from gan_jax.objectives import class_losses, losses, penalties
+from gan_jax.objectives import augment, class_losses, losses, penalties
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.train_state import NetState, TrainState
 
@@ -22,6 +22,7 @@ __all__ = [
     "StandardizedDiscriminator",
     "StandardizedGenerator",
     "TrainState",
+    "augment",
     "class_losses",
     "gan",
     "half_life_decay",

@@ -1,6 +1,7 @@
 """From a config to objects, and every check of what a config's values may be."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.heads import CONDITIONINGS
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+from gan_jax.objectives import augment
 from gan_jax.objectives.class_losses import CLASS_LOSSES
 from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
@@ -81,6 +83,8 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "discriminator.conditioning": CONDITIONINGS,
     "class_loss": ("none", *CLASS_LOSSES),
     **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
+    "augment.name": ("none", "diffaugment", "ada"),
+    "augment.policy": augment.POLICIES,
     "precision": PRECISIONS,
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
@@ -91,7 +95,7 @@ _POSITIVE = (
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
     *("generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"),
     *("generator_optimizer.eps", "discriminator_optimizer.eps"),
-    *("penalty_interval", "top_k.least", "top_k.decay"),
+    *("penalty_interval", "top_k.least", "top_k.decay", "augment.target", "augment.speed"),
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
@@ -106,7 +110,7 @@ _BELOW = {
     "data.image_size": 8193,  # beyond it memory ends before anything is said
     **{f"{net}_optimizer.{b}": 1 for net in ("generator", "discriminator") for b in ("b1", "b2")},
 }
-_AT_MOST_1 = ("top_k.least", "top_k.decay")
+_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target")
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
 
@@ -139,7 +143,9 @@ def check_config(config: ConfigDict) -> None:
             raise InputError(f"config.{key} is {values[key]}; it must be at most 1")
     for key, value in values.items():
         for entry in value if isinstance(value, list) else ():
-            if type(entry) is not int or entry < 1:
+            if key == "augment.operations":
+                _one_of(key, entry, augment.OPERATIONS)
+            elif type(entry) is not int or entry < 1:
                 raise InputError(f"config.{key} holds {entry!r}; it takes integers from 1 on")
     for key in ("generator", "discriminator"):
         _check_fields(key, config[key])
@@ -237,8 +243,13 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
     """Checks what depends on the data.
 
     Raises:
-      InputError: classes are asked for and the data has none.
+      InputError: classes are asked for and the data has none, or points are to be augmented.
     """
+    if config.augment.name != "none" and facts.image_shape[:2] == (1, 1):
+        raise InputError(
+            f"config.augment.name={config.augment.name} is for images, and {config.data.name} are "
+            "points: use none"
+        )
     for key in ("conditional", "data.balance"):
         if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
             raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
@@ -279,6 +290,7 @@ def build_algorithm(
             if value
         ],
         penalty_interval=config.penalty_interval,
+        augment=_augment(config),
         image_shape=facts.image_shape,
         latent_dim=config.latent_dim,
         num_classes=num_classes,
@@ -353,6 +365,18 @@ def _adam(
     if optimizer.clip:
         return optax.chain(optax.clip_by_global_norm(optimizer.clip), adam)
     return adam
+
+
+def _augment(config: ConfigDict) -> Any:
+    keys = config.augment
+    if keys.name == "diffaugment":
+        return functools.partial(augment.diff_augment, policy=keys.operations)
+    if keys.name == "ada":
+        policy = augment.POLICIES[keys.policy]
+        return augment.adaptive(
+            policy, images=config.batch_size, target=keys.target, speed_images=keys.speed
+        )
+    return None
 
 
 def _top_k(config: ConfigDict, facts: DataFacts) -> optax.Schedule | None:

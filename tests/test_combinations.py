@@ -3,6 +3,7 @@
 python -m pytest -m slow tests/test_combinations.py    # every combination there is
 """
 
+import functools
 import itertools
 
 import jax
@@ -28,10 +29,16 @@ CONDITIONINGS = {
         for loss in CLASS_LOSSES.values()
     },
 }
+AUGMENTS = {
+    "none": None,
+    "diffaugment": gan_jax.augment.diff_augment,
+    "ada": functools.partial(gan_jax.augment.ada, p=0.6),
+}
 CHOICES = {
     "loss": tuple(LOSSES),
     "penalty": ("none", *PENALTIES),
     "conditioning": tuple(CONDITIONINGS),
+    "augment": tuple(AUGMENTS),
     "interval": (1, 2),
     "top_k": (None, 0.5),
     "precision": tuple(experiment.PRECISIONS),
@@ -95,6 +102,7 @@ def build(row, axis_name):
         loss=LOSSES[row["loss"]],
         penalties=[] if row["penalty"] == "none" else [(PENALTIES[row["penalty"]], 1.0)],
         penalty_interval=row["interval"],
+        augment=AUGMENTS[row["augment"]],
         top_k=row["top_k"],
         image_shape=SHAPE,
         latent_dim=3,

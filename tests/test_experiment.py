@@ -30,6 +30,10 @@ REFUSED = {
     "penalty_interval": (0, "greater than 0"),
     "penalty_schedule.schedule": ("cosin", "'cosine'"),
     "top_k.least": (1.1, "at most 1"),
+    "augment.operations": (("colour", "cut"), "'cutout'"),
+    "augment.policy": ("bgd", "'bg"),
+    "class_loss": ("auxiliary", "does not fit"),
+    "discriminator.conditioning": ("projection", "needs config.conditional=True"),
     "data.channels": (5, "less than 5"),
     "keep_checkpoints": (0, "greater than 0"),
     "generator.widths": ((16, 0), "integers from 1 on"),
@@ -211,6 +215,18 @@ def test_a_config_becomes_the_gan_that_it_says(settings, by_hand, key):
 
     compare = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
     jax.tree.map(compare, trained(built), trained(expected))
+
+
+def test_augmentation_is_what_the_config_says_and_not_of_points(key):
+    images, keys = jnp.zeros((2, 8, 8, 1)) + 0.5, jax.random.split(key, 2)
+    assert experiment._augment(smoke()) is None
+    cut = smoke(**{"augment.name": "diffaugment", "augment.operations": ("cutout",)})
+    assert set(np.unique(experiment._augment(cut)(images, keys))) == {0, 0.5}
+    ada = experiment._augment(smoke(**{"augment.name": "ada", "augment.speed": 80}))
+    (p,) = ada.update({"ada_probability": 0.5}, {"real_signs": jnp.float32(1)}).values()
+    np.testing.assert_allclose(p, 0.5 + 8 / 80)  # a batch of smoke.py is 8
+    with pytest.raises(InputError, match="points"):
+        experiment.check_data(cut, FACTS._replace(image_shape=(1, 1, 2)))
 
 
 def test_the_plan_is_balanced_where_the_config_says_so():

@@ -268,6 +268,22 @@ def test_host_and_device_placement_give_the_same_run(tmp_path):
     assert_same_run(tmp_path / "host", tmp_path / "device")
 
 
+def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
+    """ADA's probability and LeCam's averages; with penalties that wait for every fourth update."""
+    adapting = {
+        **{"augment.name": "ada", "augment.speed": 1_000, "augment.target": 0.01},
+        **{"penalties.lecam": 0.1, "penalty_interval": 4, "loss": "non_saturating"},
+    }
+    train(smoke(**adapting), tmp_path / "straight")
+    train(smoke(**adapting, total_steps=10), tmp_path / "stopped")
+    train(smoke(**adapting), tmp_path / "stopped")
+    assert_same_run(tmp_path / "stopped", tmp_path / "straight")
+    _, state = final_state(tmp_path / "straight")
+    controls = {path: value for path, value in state.items() if "controls" in path}
+    assert len(controls) == 3
+    assert all(value != 0 for value in controls.values()), controls
+
+
 def test_intervals_do_not_change_what_is_learned(tmp_path):
     train(smoke(), tmp_path / "a")
     train(smoke(log_every=8, sample_every=40, checkpoint_every=40), tmp_path / "b")

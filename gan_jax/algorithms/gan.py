@@ -210,12 +210,13 @@ def gan(
             real, after_real = discriminate(params, state, images, labels, keys)
             fake, after_fake = discriminate(params, state, fakes, labels, keys)
             total = loss.discriminator(real.logits, fake.logits).mean()
+            # The logit that the loss judges a real by.
+            judged = real.logits - fake.logits if loss.relativistic else real.logits
             metrics = {
                 "discriminator_loss": total,
                 "real_logits": real.logits.mean(),
                 "fake_logits": fake.logits.mean(),
-                "real_signs": jnp.sign(real.logits).mean(),
-                "fake_signs": jnp.sign(fake.logits).mean(),
+                "real_signs": jnp.sign(judged).mean(),
             }
             if class_loss is not None:
                 values = class_loss.discriminator(real.class_logits, fake.class_logits, labels)
@@ -247,7 +248,7 @@ def gan(
         controls = dict(state.controls)
         for part in adaptive:
             controls |= part.update(state.controls, metrics)
-        return state.replace(controls=controls), metrics
+        return state.replace(controls=controls), metrics | controls
 
     def update_generator(
         state: TrainState,

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.objectives.augment import flip, shift
 from gan_jax.rng import substream
 
 Array = jax.Array
@@ -98,6 +99,49 @@ def _between(real: Array, fake: Array, keys: Array) -> Array:
 # ---- logits --------------------------------------------------------------------------------------
 
 
+def flip_and_shift(images: Array, keys: Array) -> Array:
+    """What consistency is asked under: a mirror image or not, moved by up to an eighth."""
+    pixels = max(1, min(images.shape[1:3]) // 8)
+    return shift(flip(images, substream(keys, "flip")), substream(keys, "shift"), pixels)
+
+
+def consistency(
+    discriminate: Discriminate,
+    real: Array,
+    fake: Array,
+    keys: Array,
+    *,
+    transform: Callable[[Array, Array], Array] = flip_and_shift,
+) -> Array:
+    """(D(x) - D(T(x)))^2: the discriminator shall not see a transformation T of the reals.
+
+    `transform` is `(images, keys) -> images`.
+
+    Reference: Zhang et al. 2020, "Consistency regularization for generative adversarial networks",
+    equation 4 (CR-GAN), with lambda = 10.
+    """
+    del fake
+    transformed = transform(real, substream(keys, "transform"))
+    return jnp.square(discriminate(real) - discriminate(transformed))
+
+
+def balanced_consistency(
+    discriminate: Discriminate,
+    real: Array,
+    fake: Array,
+    keys: Array,
+    *,
+    transform: Callable[[Array, Array], Array] = flip_and_shift,
+) -> Array:
+    """(D(x) - D(T(x)))^2 + (D(G(z)) - D(T(G(z))))^2: `consistency` of the fakes as well.
+
+    Reference: Zhao et al. 2021, "Improved consistency regularization for GANs", section 3.1
+    (bCR-GAN), with lambda = 10 for both.
+    """
+    of_reals = consistency(discriminate, real, fake, keys, transform=transform)
+    return of_reals + consistency(discriminate, fake, real, keys, transform=transform)
+
+
 def lecam(
     discriminate: Discriminate, real: Array, fake: Array, keys: Array, *, controls: Controls
 ) -> Array:
@@ -126,7 +170,7 @@ LECAM = Adaptive(lecam, {"lecam_real": 0.0, "lecam_fake": 0.0}, _follow_logits)
 """`lecam` with its averages, which begin at 0 and forget half in 69 updates (decay 0.99)."""
 
 
-BY_LOGITS: frozenset[Callable[..., Array]] = frozenset({lecam})
+BY_LOGITS: frozenset[Callable[..., Array]] = frozenset({lecam, consistency, balanced_consistency})
 """Penalties that take no gradient by the image, so that BatchNorm may couple the examples."""
 
 PENALTIES: Mapping[str, Penalty | Adaptive] = MappingProxyType(
@@ -137,5 +181,7 @@ PENALTIES: Mapping[str, Penalty | Adaptive] = MappingProxyType(
         "one_sided_gp": one_sided_gp,
         "dragan": dragan,
         "lecam": LECAM,
+        "consistency": consistency,
+        "balanced_consistency": balanced_consistency,
     }
 )

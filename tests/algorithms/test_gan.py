@@ -187,6 +187,26 @@ def test_what_a_penalty_remembers_is_in_the_state(key):
     )
 
 
+@pytest.mark.parametrize(("bias", "direction"), [(50.0, 1), (-50.0, -1)])
+def test_ada_moves_with_the_signs_of_the_reals(bias, direction, key):
+    """Reals that all count as real move the probability up, by images / speed."""
+    augment = gan_jax.augment.adaptive(images=BATCH, speed_images=100)
+    gan = linear_gan("non_saturating", augment=augment)
+    images, z, keys = draw(1)
+    state = gan.init(key)
+    assert float(state.controls["ada_probability"]) == 0
+    (layer,) = state.discriminator.params
+    params = {layer: state.discriminator.params[layer] | {"bias": jnp.array([bias])}}
+    state = state.replace(
+        discriminator=state.discriminator.replace(params=params),
+        controls={"ada_probability": jnp.float32(0.5)},
+    )
+    new, metrics = gan.update_discriminator(state, images, z, keys=keys)
+    expected = 0.5 + direction * BATCH / 100
+    np.testing.assert_allclose(new.controls["ada_probability"], expected, rtol=1e-6)
+    assert metrics["ada_probability"] == new.controls["ada_probability"]
+
+
 def test_the_generator_learns_from_the_best_fakes_alone(key):
     gan = linear_gan("wasserstein", penalties=(), top_k=0.5)
     _, z, keys = draw(2)

@@ -9,6 +9,7 @@ import pytest
 
 from gan_jax import rng
 from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.augment import flip, shift
 from gan_jax.objectives.penalties import LECAM, PENALTIES
 
 RANDOM = np.random.default_rng(0)
@@ -51,6 +52,18 @@ SHARE = drawn("between").reshape(5, 1, 1, 1)
 BETWEEN = SHARE * REAL + (1 - SHARE) * FAKE
 AROUND = REAL + 0.5 * REAL.std((1, 2, 3), keepdims=True) * drawn("around", REAL.shape[1:])
 
+
+def transformed(images):
+    """Mirrored or not, and moved by up to one pixel."""
+    keys = rng.substream(KEYS, "transform")
+    flipped = flip(jnp.float32(images), rng.substream(keys, "flip"))
+    return np.float64(shift(flipped, rng.substream(keys, "shift"), 1))
+
+
+def inconsistency(images):
+    return (logits(images) - logits(transformed(images))) ** 2
+
+
 CASES = {
     "r1": 0.5 * norm(REAL) ** 2,
     "r2": 0.5 * norm(FAKE) ** 2,
@@ -58,6 +71,8 @@ CASES = {
     "one_sided_gp": np.maximum(norm(BETWEEN) - 1, 0) ** 2,
     "dragan": (norm(AROUND) - 1) ** 2,
     "lecam": (logits(REAL) + 0.4) ** 2 + (logits(FAKE) - 0.7) ** 2,
+    "consistency": inconsistency(REAL),
+    "balanced_consistency": inconsistency(REAL) + inconsistency(FAKE),
 }
 
 
@@ -140,5 +155,6 @@ def test_conventions(name):
     penalty = PENALTIES[name]
     function = penalty.function if isinstance(penalty, Adaptive) else penalty
     parameters = list(inspect.signature(function).parameters)
-    more = ["controls"] if isinstance(penalty, Adaptive) else []
-    assert parameters == ["discriminate", "real", "fake", "keys", *more]
+    assert parameters[:4] == ["discriminate", "real", "fake", "keys"]
+    assert set(parameters[4:]) <= {"controls", "transform"}
+    assert ("controls" in parameters) == isinstance(penalty, Adaptive)

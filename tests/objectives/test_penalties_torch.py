@@ -69,7 +69,7 @@ def assert_near(found, expected, what):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * largest, err_msg=what)
 
 
-@pytest.mark.parametrize("name", PENALTIES)
+@pytest.mark.parametrize("name", ["r1", "r2", "wgan_gp", "one_sided_gp", "dragan", "lecam"])
 @pytest.mark.parametrize("network", [mlp, conv])
 def test_values_and_gradients(network, name, golden):
     penalty, options = PENALTIES[name], {}

@@ -1,0 +1,61 @@
+"""Plain augmentation of the reals. At strength 0 each function is the identity, bit for bit."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.objectives.augment.affine import LINEAR, resample, rotation, scaling
+from gan_jax.objectives.augment.rows import add_noise, per_image, random_window
+
+Array = jax.Array
+
+
+@per_image
+def flip(image: Array, key: Array, /, *, probability: float = 0.5) -> Array:
+    """Mirrors images (B, H, W, C) left to right with a probability."""
+    return jnp.where(jax.random.bernoulli(key, probability), image[:, ::-1], image)
+
+
+@per_image
+def shift(image: Array, key: Array, /, pixels: int, *, fill: float = -1.0) -> Array:
+    """Moves images (B, H, W, C) by whole pixels, uniform in {-pixels, ..., pixels} on each axis.
+
+    What comes in from outside has the value `fill`; -1 is black.
+    """
+    margins = ((pixels, pixels), (pixels, pixels), (0, 0))
+    canvas = jnp.pad(image, margins, constant_values=fill)
+    return random_window(canvas, key, image.shape)
+
+
+@per_image
+def crop(image: Array, key: Array, /, pixels: int) -> Array:
+    """Pads images (B, H, W, C) by mirroring, and crops them to their size at a uniform place.
+
+    `shift`, but that what comes in from outside is the image mirrored (NumPy's "reflect").
+    """
+    margins = ((pixels, pixels), (pixels, pixels), (0, 0))
+    return random_window(jnp.pad(image, margins, mode="reflect"), key, image.shape)
+
+
+@per_image
+def rotate(image: Array, key: Array, /, degrees: float) -> Array:
+    """Turns images (B, H, W, C) by an angle ~ U(-degrees, degrees); bilinear, mirrored outside."""
+    angle = jax.random.uniform(key, minval=-1.0) * math.radians(degrees)
+    return resample(image, rotation(angle), LINEAR)
+
+
+@per_image
+def scale(image: Array, key: Array, /, amount: float) -> Array:
+    """Scales images (B, H, W, C) by s, where log s ~ U(-log(1 + amount), log(1 + amount)).
+
+    Bilinear; mirrored outside. So 0.25 makes images up to 25 % larger, or smaller by that factor.
+    """
+    factor = jnp.exp(jax.random.uniform(key, minval=-1.0) * math.log1p(amount))
+    return resample(image, scaling(factor, factor), LINEAR)
+
+
+@per_image
+def noise(image: Array, key: Array, /, sigma: float) -> Array:
+    """Adds normal noise of standard deviation `sigma` to images (B, H, W, C), alpha left alone."""
+    return add_noise(image, key, sigma)
