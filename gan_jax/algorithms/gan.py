@@ -30,7 +30,8 @@ class GAN(NamedTuple):
     Attributes:
       init: `(key) -> TrainState`.
       update: `(state, batch) -> (state, metrics)`: `d_steps` discriminator updates, then one
-        generator update, each with fresh noise and, where it reads reals, fresh reals.
+        generator update, each with fresh noise and, where it reads reals, fresh reals. Metrics are
+        means over the `d_steps`.
       sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
       minibatches: minibatches of reals that one update takes.
       update_discriminator: `(state, images, z, *, labels=None, keys, penalize=True) -> (state,
@@ -97,7 +98,7 @@ def gan(
       penalty_interval: with k > 1 the penalties are lazy: they wait for every k-th update of the
         discriminator and then, k times as heavy, have a descent of their own after the loss's
         (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1).
-        Their metrics are k times the value there and 0 elsewhere, so that means over steps hold.
+        Their metrics are k times the value there and 0 elsewhere, so that means over updates hold.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
         looks at the very function of images that the loss judges by.
@@ -195,6 +196,29 @@ def gan(
             total = total + _at(weight, state.step) * values.mean()
         return total, metrics
 
+    def penalize_lazily(
+        state: TrainState,
+        images: Array,
+        fakes: Array,
+        labels: Array | None,
+        keys: Array,
+        due: Array | bool,
+    ) -> tuple[TrainState, Metrics]:
+        net = state.discriminator
+
+        def descend() -> tuple[NetState, Metrics]:
+            by_params = jax.grad(penalize_with, has_aux=True)
+            found = by_params(net.params, state, images, fakes, labels, keys)
+            found = jax.tree.map(lambda x: penalty_interval * x, found)
+            grads, metrics = mean_over(found, axis_name)
+            return _descend(net, discriminator_optimizer, grads, net.variables), metrics
+
+        def skip() -> tuple[NetState, Metrics]:
+            return net, {name: jnp.float32(0) for name in weighted}
+
+        net_then, metrics = jax.lax.cond(due, descend, skip)
+        return state.replace(discriminator=net_then), metrics
+
     def update_discriminator(
         state: TrainState,
         images: Array,
@@ -227,24 +251,13 @@ def gan(
                 total, metrics = total + penalty, metrics | more
             return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
 
-        def penalize_lazily(state: TrainState) -> tuple[NetState, Metrics]:
-            penalty = jax.grad(penalize_with, has_aux=True)
-            net = state.discriminator
-            found = penalty(net.params, state, images, fakes, labels, keys)
-            found = jax.tree.map(lambda x: penalty_interval * x, found)
-            grads, metrics = mean_over(found, axis_name)
-            return _descend(net, discriminator_optimizer, grads, net.variables), metrics
-
-        def skip(state: TrainState) -> tuple[NetState, Metrics]:
-            return state.discriminator, {name: jnp.float32(0) for name in weighted}
-
         grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.discriminator.params)
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
         net = _descend(state.discriminator, discriminator_optimizer, grads, variables)
         state = state.replace(discriminator=net)
         if penalty_interval > 1:
-            net, values = jax.lax.cond(penalize, penalize_lazily, skip, state)
-            state, metrics = state.replace(discriminator=net), metrics | values
+            state, more = penalize_lazily(state, images, fakes, labels, keys, penalize)
+            metrics |= more
         controls = dict(state.controls)
         for part in adaptive:
             controls |= part.update(state.controls, metrics)
@@ -289,14 +302,16 @@ def gan(
             z = normal(substream(keys, "z"), (latent_dim,))
             return batch["image"][minibatch], z, {"labels": labels, "keys": keys}
 
-        metrics: Metrics = {}
+        found = []
         for minibatch in range(d_steps):
             images, z, rest = phase("discriminator", minibatch)
             due = (state.step * d_steps + minibatch) % penalty_interval == 0
             state, metrics = update_discriminator(state, images, z, **rest, penalize=due)
+            found.append(metrics)
+        means = jax.tree.map(lambda *values: sum(values) / d_steps, *found)
         images, z, rest = phase("generator", minibatches - 1)
-        state, generator_metrics = update_generator(state, images, z, **rest)
-        return state, metrics | generator_metrics
+        state, metrics = update_generator(state, images, z, **rest)
+        return state, means | metrics
 
     def sample(
         weights: PyTree,

@@ -148,9 +148,11 @@ def test_lazy_penalties_are_due_at_every_kth_update_of_the_discriminator(d_steps
     """Counted by Adam, which counts each descent."""
     rate = optax.adam(1e-3)
     gan = linear_gan(penalty_interval=4, d_steps=d_steps, discriminator_optimizer=rate)
-    state = gan.init(key)
+    state, r1 = gan.init(key), []
     for step in range(5):
-        state, _ = gan.update(state, random_batch(gan, seed=step))
+        state, metrics = gan.update(state, random_batch(gan, seed=step))
+        r1.append(float(metrics["r1"]))
+    assert sum(value > 0 for value in r1) >= 2
     updates = 5 * d_steps
     assert int(state.discriminator.opt_state[0].count) == updates + -(-updates // 4)
 
