@@ -162,6 +162,7 @@ def check_config(config: ConfigDict) -> None:
             f"config.label_smoothing with config.loss={config.loss}: {error}"
         ) from None
     _check_conditioning(config)
+    _check_fit(config)
     if config.data.normalize == "standardize" and config.generator.output != "linear":
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
@@ -194,6 +195,31 @@ def _check_conditioning(config: ConfigDict) -> None:
         raise InputError(
             f"config.class_loss={config.class_loss} does not fit "
             f"config.discriminator.conditioning={conditioning}, which takes {' or '.join(fitting)}"
+        )
+
+
+def _check_fit(config: ConfigDict) -> None:
+    """Checks that schedules end after their warm-up, and that the parts suit each other."""
+    for key in _SCHEDULED:
+        images = config[key].images or config.total_steps * config.batch_size
+        if config[key].warmup >= images:
+            raise InputError(
+                f"config.{key}.warmup is {config[key].warmup:g}; it must be less than the "
+                f"{images:g} images of the schedule"
+            )
+    if config.top_k.least < 1 and LOSSES[config.loss].couples:
+        raise InputError(
+            f"config.top_k.least={config.top_k.least} needs a loss that judges each fake by "
+            f"itself, and {config.loss} does not"
+        )
+    if config.augment.name == "ada" and config.loss == "wasserstein":
+        raise InputError(
+            "config.augment.name=ada steers by the signs of logits, which mean nothing with "
+            "config.loss=wasserstein: use diffaugment"
+        )
+    if config.augment.name == "diffaugment" and not config.augment.operations:
+        raise InputError(
+            "config.augment.operations is empty: name some, or config.augment.name=none"
         )
 
 
@@ -245,18 +271,18 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
     Raises:
       InputError: classes are asked for and the data has none, or points are to be augmented.
     """
-    if config.augment.name != "none" and facts.image_shape[:2] == (1, 1):
-        raise InputError(
-            f"config.augment.name={config.augment.name} is for images, and {config.data.name} are "
-            "points: use none"
-        )
+    moved = {f"augment.name={config.augment.name}": config.augment.name != "none"}
+    for name in ("consistency", "balanced_consistency"):
+        moved[f"penalties.{name}"] = config.penalties.get(name, 0.0) > 0
+    for key in (key for key, on in moved.items() if on and facts.image_shape[:2] == (1, 1)):
+        raise InputError(f"config.{key} is for images, and {config.data.name} are points")
     for key in ("conditional", "data.balance"):
         if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
             raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
 
 
 def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
-    if value not in choices:
+    if value not in tuple(choices):
         raise InputError(
             f"config.{key}: {value!r} is not known.{did_you_mean(value, choices)} "
             f"There are: {', '.join(choices)}"

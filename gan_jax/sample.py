@@ -48,7 +48,13 @@ def sample(
     restored = restore_weights(epath.Path(workdir) / "checkpoints")
     config = configuration.from_json(restored.metadata["config"])
     facts = experiment.DataFacts(**restored.metadata["data"])
-    algorithm = experiment.build_algorithm(config, facts)
+    try:
+        algorithm = experiment.build_algorithm(config, facts)
+    except AttributeError as error:  # a key that was not there when the run was made
+        raise InputError(
+            f"{workdir} was made by another version of gan_jax, whose config lacks {error}: "
+            "sample with that version, or train on with this one and --config_change=allow"
+        ) from error
     num_classes = facts.num_classes if config.conditional else None
     asked = _labels_in_turn(labels, num_classes, num_samples)
 

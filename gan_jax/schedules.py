@@ -38,12 +38,13 @@ def schedule(shape: str, *, images: float, final: float = 0.0, warmup: float = 0
       shape: one of `SHAPES`.
       images: when `final` is reached; afterwards it stays.
       final: the last factor.
-      warmup: images in which the factor rises from 0 to 1 at first; 0 for no warm-up.
+      warmup: images in which the factor rises from 0 to 1 at first, less than `images`; 0 for no
+        warm-up.
     """
 
     def factor(images_seen: Array) -> Array:
         seen = jnp.float32(images_seen)
-        progress = jnp.clip((seen - warmup) / max(images - warmup, 1.0), 0, 1)
+        progress = jnp.clip((seen - warmup) / (images - warmup), 0, 1)
         value = SHAPES[shape](progress, final)
         return value * jnp.minimum(1, seen / warmup) if warmup else value
 

@@ -1,4 +1,4 @@
-"""What README claims of its grids, in full: about fifteen minutes on two cores.
+"""What README shows of its grids, as bounds: about fifteen minutes on two cores.
 
     python -m pytest -m slow
 

@@ -31,6 +31,7 @@ REFUSED = {
     "penalty_schedule.schedule": ("cosin", "'cosine'"),
     "top_k.least": (1.1, "at most 1"),
     "augment.operations": (("colour", "cut"), "'cutout'"),
+    "penalty_schedule.warmup": (1e6, "less than the 320 images"),
     "augment.policy": ("bgd", "'bg"),
     "class_loss": ("auxiliary", "does not fit"),
     "discriminator.conditioning": ("projection", "needs config.conditional=True"),
@@ -215,6 +216,19 @@ def test_a_config_becomes_the_gan_that_it_says(settings, by_hand, key):
 
     compare = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6)
     jax.tree.map(compare, trained(built), trained(expected))
+
+
+def test_parts_that_do_not_suit_each_other_are_refused():
+    for words, settings in {
+        "judges each fake by itself": {"top_k.least": 0.5, "loss": "relativistic_average"},
+        "use diffaugment": {"augment.name": "ada", "loss": "wasserstein"},
+        "is empty": {"augment.name": "diffaugment", "augment.operations": ()},
+    }.items():
+        with pytest.raises(InputError, match=words):
+            experiment.check_config(smoke(**settings))
+    points = FACTS._replace(image_shape=(1, 1, 2))
+    with pytest.raises(InputError, match="points"):
+        experiment.check_data(smoke(**{"penalties.consistency": 1.0}), points)
 
 
 def test_augmentation_is_what_the_config_says_and_not_of_points(key):

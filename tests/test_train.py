@@ -300,8 +300,8 @@ def test_a_workdir_holds_what_the_readme_says(tmp_path):
     assert [line["step"] for line in lines(tmp_path)] == list(range(4, 41, 4))
     assert lines(tmp_path)[0]["images"] == 32
     assert lines(tmp_path)[0].keys() == {
+        *("step", "images", "discriminator_loss", "generator_loss", "r1", "r2"),
         *("real_logits", "fake_logits", "real_signs"),
-        *("real_logits", "fake_logits"),
     }
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["latest.png", "step_00000020.png", "step_00000040.png"]

@@ -14,7 +14,7 @@ from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
-from gan_jax.objectives.losses import Loss
+from gan_jax.objectives.losses import Loss, sign_rate
 from gan_jax.objectives.penalties import BY_LOGITS, Penalty
 from gan_jax.objectives.top_k import top_k_weights
 from gan_jax.rng import key_for, keys_for, normal, substream
@@ -126,6 +126,9 @@ def gan(
             raise InputError(f"{name} is {value}; it must be at least 1")
     if class_loss is not None and num_classes is None:
         raise InputError("a class loss needs classes: give num_classes")
+    if top_k is not None and loss.couples:
+        raise InputError("top-k training needs a loss that judges each fake by itself")
+    lazy = bool(weighted) and penalty_interval > 1
     by_gradient = any(_function(penalty) not in BY_LOGITS for penalty, _ in penalties)
     loss = loss.over(axis_name)
     adaptive = [
@@ -234,19 +237,17 @@ def gan(
             real, after_real = discriminate(params, state, images, labels, keys)
             fake, after_fake = discriminate(params, state, fakes, labels, keys)
             total = loss.discriminator(real.logits, fake.logits).mean()
-            # The logit that the loss judges a real by.
-            judged = real.logits - fake.logits if loss.relativistic else real.logits
             metrics = {
                 "discriminator_loss": total,
                 "real_logits": real.logits.mean(),
                 "fake_logits": fake.logits.mean(),
-                "real_signs": jnp.sign(judged).mean(),
+                "real_signs": sign_rate(loss, real.logits, fake.logits, axis_name),
             }
             if class_loss is not None:
                 values = class_loss.discriminator(real.class_logits, fake.class_logits, labels)
                 metrics["discriminator_class_loss"] = values.mean()
                 total = total + _at(class_weight, state.step) * values.mean()
-            if penalty_interval == 1:
+            if weighted and not lazy:
                 penalty, more = penalize_with(params, state, images, fakes, labels, keys)
                 total, metrics = total + penalty, metrics | more
             return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
@@ -255,7 +256,7 @@ def gan(
         grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
         net = _descend(state.discriminator, discriminator_optimizer, grads, variables)
         state = state.replace(discriminator=net)
-        if penalty_interval > 1:
+        if lazy:
             state, more = penalize_lazily(state, images, fakes, labels, keys, penalize)
             metrics |= more
         controls = dict(state.controls)
@@ -278,13 +279,13 @@ def gan(
         def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             fakes, variables = generate(params, state, z, labels, keys)
             fake, _ = discriminate(fixed, state, fakes, labels, keys)
-            values = loss.generator(fake.logits, real_logits)
+            kept: Array | float = 1.0
             if top_k is not None:
-                values = values * top_k_weights(fake.logits, _at(top_k, state.step), axis_name)
-            total = values.mean()
+                kept = top_k_weights(fake.logits, _at(top_k, state.step), axis_name)
+            total = (kept * loss.generator(fake.logits, real_logits)).mean()
             metrics = {"generator_loss": total}
             if class_loss is not None:
-                values = class_loss.generator(fake.class_logits, labels)
+                values = kept * class_loss.generator(fake.class_logits, labels)
                 metrics["generator_class_loss"] = values.mean()
                 total = total + _at(class_weight, state.step) * values.mean()
             return total, (variables, metrics)

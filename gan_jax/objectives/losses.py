@@ -27,12 +27,14 @@ class Loss(NamedTuple):
       relativistic: whether the generator's side reads `real_logits` (else they may be None).
       couples: whether a value depends on other examples of the batch than its own. Both functions
         then take `axis_name=None`, and see the whole batch where it lies on several devices.
+      undecided: the logit that stands for neither real nor fake, where a logit is judged by itself.
     """
 
     discriminator: Callable[..., Array]
     generator: Callable[..., Array]
     relativistic: bool = False
     couples: bool = False
+    undecided: float = 0.0
 
     def over(self, axis_name: str | None) -> "Loss":
         """Returns the loss of a batch that is spread over a mapped axis."""
@@ -42,6 +44,22 @@ class Loss(NamedTuple):
             discriminator=partial(self.discriminator, axis_name=axis_name),
             generator=partial(self.generator, axis_name=axis_name),
         )
+
+
+def sign_rate(
+    loss: Loss, real_logits: Array, fake_logits: Array, axis_name: str | None = None
+) -> Array:
+    """Returns the mean sign, shape (), of what the loss judges reals by: 1 where it is always sure.
+
+    That is a logit's distance from the undecided one, from that of its row's fake, or from the mean
+    of the fakes. It tells nothing of a Wasserstein critic, whose values have no zero.
+    """
+    against: Array | float = loss.undecided
+    if loss.couples:
+        against = mean_over(fake_logits.mean(), axis_name)
+    elif loss.relativistic:
+        against = fake_logits
+    return jnp.sign(real_logits - against).mean()
 
 
 # ---- each logit judged by itself -----------------------------------------------------------------
@@ -90,7 +108,7 @@ def _least_squares_generator(fake_logits: Array, real_logits: Array | None = Non
     return 0.5 * jnp.square(fake_logits - 1)
 
 
-LEAST_SQUARES = Loss(_least_squares_discriminator, _least_squares_generator)
+LEAST_SQUARES = Loss(_least_squares_discriminator, _least_squares_generator, undecided=0.5)
 """Regression of the logits to 1 for reals and 0 for fakes.
 
     L_D = ((D(x) - 1)^2 + D(G(z))^2) / 2,    L_G = (D(G(z)) - 1)^2 / 2

@@ -80,8 +80,8 @@ def one_sided_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Arr
 def dragan(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
     """(|grad D(x + d)| - 1)^2 around the reals: d = s u / 2, u uniform in [0, 1) for each pixel.
 
-    s is the standard deviation of the row's own pixels, where the authors' code takes the batch's:
-    so no example sees another.
+    In the paper d is normal noise; the authors' code draws it uniformly, by the deviation of the
+    batch's pixels. Here s is that of the row's own pixels, so that no example sees another.
 
     Reference: Kodali et al. 2017, "On convergence and stability of GANs", with lambda = 10.
     """

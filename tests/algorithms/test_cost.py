@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from runs import smoke
 
 import gan_jax
-from gan_jax import rng
+from gan_jax import experiment, rng
 from gan_jax.objectives.losses import LOSSES
 from gan_jax.objectives.penalties import PENALTIES
 
@@ -94,8 +95,24 @@ def test_an_update_with_everything_off_costs_what_a_plain_one_costs(drawn):
     plain, ours = operations(plain_update, *drawn), operations(build().update, *drawn)
     print(plain, ours)
     assert plain <= ours < plain + 10 * 2 * BATCH
-    off = build(penalties=(), penalty_interval=1, augment=None, top_k=None, class_loss=None)
-    assert operations(off.update, *drawn) == ours
+    assert operations(build(penalty_interval=4).update, *drawn) == ours
+
+
+def test_a_config_with_everything_off_costs_as_much(drawn):
+    """All that `experiment` builds of weights that are 0: within a thousandth."""
+    off = smoke(
+        **{
+            "loss": "non_saturating",
+            "penalties.r1": 0.0,
+            "penalties.r2": 0.0,
+            "penalty_interval": 4,
+        },
+        **{"latent_dim": LATENT, "generator.widths": (64,), "discriminator.widths": (64,)},
+        **{"ema.half_life": 64.0, "ema.ramp": 0.0, "batch_size": BATCH},
+    )
+    algorithm = experiment.build_algorithm(off, experiment.DataFacts(SHAPE, None, 100, ""))
+    ours, expected = operations(algorithm.update, *drawn), operations(build().update, *drawn)
+    assert abs(ours - expected) < 1e-3 * expected
 
 
 def test_what_is_on_is_counted(drawn):

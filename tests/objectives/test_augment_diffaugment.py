@@ -67,7 +67,7 @@ def test_translation_is_uniform_and_fills_with_zero(size):
     height, width = size
     image = image_of(height, width, 1).astype(np.float32)
     moved = np.asarray(augment.diff_augment(many(image), KEYS, ("translation",)))
-    y, x = height // 8, width // 8
+    y, x = round(height / 8 + 1e-9), round(width / 8 + 1e-9)
     canvas = np.pad(image, ((y, y), (x, x), (0, 0)))
     places = [
         canvas[top : top + height, left : left + width]
@@ -82,7 +82,7 @@ def test_translation_is_uniform_and_fills_with_zero(size):
 
 def cut_probability(size):
     """How often each index of an axis is cut, by the published rule: all centres, equally often."""
-    half = size // 2
+    half = (size + 1) // 2
     centres = range(size + 1 - half % 2)
     cut = np.zeros((len(centres), size))
     for row, centre in zip(cut, centres, strict=True):
@@ -98,8 +98,8 @@ def test_cutout_zeroes_a_rectangle_of_half_the_size(size):
     np.testing.assert_array_equal(holed, np.where(cut[..., None], 0, image))
     rows, columns = cut.any(axis=2), cut.any(axis=1)
     np.testing.assert_array_equal(cut, rows[:, :, None] & columns[:, None])
-    assert rows.sum(axis=1).max() == size[0] // 2
-    assert columns.sum(axis=1).max() == size[1] // 2
+    assert rows.sum(axis=1).max() == (size[0] + 1) // 2
+    assert columns.sum(axis=1).max() == (size[1] + 1) // 2
     expected = np.outer(cut_probability(size[0]), cut_probability(size[1]))
     assert abs(cut.mean(axis=0) - expected).max() < 4.5 * 0.5 / np.sqrt(MANY)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gan_jax.errors import InputError
-from gan_jax.objectives.losses import LOSSES, smoothed
+from gan_jax.objectives.losses import LOSSES, sign_rate, smoothed
 from gan_jax.runtime.parallel import AXIS
 
 REAL = np.array([0.0, 1.5, -2.0, 90.0, -90.0, 0.3])
@@ -146,3 +146,18 @@ def test_smoothing_by_nothing_changes_nothing_and_elsewhere_it_is_refused():
     assert smoothed(LOSSES["hinge"], 0.0) is LOSSES["hinge"]
     with pytest.raises(InputError, match="minimax or non_saturating"):
         smoothed(LOSSES["hinge"], 0.1)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_sign_rate_of_reals(name):
+    """From what the loss judges by: three reals of four look real, or all of them."""
+    real, fake = jnp.array([0.4, 1.0, 2.0, 3.0]), jnp.array([0.6, 0.2, 0.2, 0.3])
+    expected = {"least_squares": 0.5, "relativistic": 0.5}.get(name, 1.0)
+    assert float(sign_rate(LOSSES[name], real, fake)) == expected
+
+
+def test_the_sign_rate_sees_the_fakes_of_all_devices():
+    loss, real = LOSSES["relativistic_average"], jnp.array([[0.5, 0.5], [0.5, 0.5]])
+    fake = jnp.array([[0.0, 0.0], [3.0, 3.0]])
+    rates = jax.vmap(lambda r, f: sign_rate(loss, r, f, AXIS), axis_name=AXIS)(real, fake)
+    np.testing.assert_array_equal(rates, [-1, -1])

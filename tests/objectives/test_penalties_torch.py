@@ -1,4 +1,4 @@
-"""Every penalty, and its gradient by the weights, against PyTorch's autograd.
+"""Penalties by gradients, and LeCam's, against PyTorch's autograd; their gradients as well.
 
 `golden/make_penalties.py` wrote the expected numbers, and says how.
 """

@@ -39,21 +39,23 @@ def colour(image: Array, key: Array, /) -> Array:
 
 @per_image
 def translation(image: Array, key: Array, /) -> Array:
-    """Moves images (B, H, W, C) by whole pixels: y within H // 8, x within W // 8, uniform.
+    """Moves images (B, H, W, C) by whole pixels: y within H / 8, x within W / 8, uniform.
 
-    What comes in from outside is 0, as in the published code: in [-1, 1] that is mid-grey.
+    The bounds are rounded, halves up. What comes in from outside is 0, as in the published code:
+    in [-1, 1] that is mid-grey.
     """
-    y, x = image.shape[0] // 8, image.shape[1] // 8
+    y, x = (image.shape[0] + 4) // 8, (image.shape[1] + 4) // 8
     return random_window(jnp.pad(image, ((y, y), (x, x), (0, 0))), key, image.shape)
 
 
 @per_image
 def cutout(image: Array, key: Array, /) -> Array:
-    """Sets a rectangle of H // 2 x W // 2 pixels to 0 in images (B, H, W, C).
+    """Sets a rectangle of half the height and width to 0 in images (B, H, W, C).
 
-    Its centre is uniform over the image, so part of it may lie outside. In [-1, 1], 0 is mid-grey.
+    Halves are rounded up. Its centre is uniform over the image, so part of it may lie outside. In
+    [-1, 1], 0 is mid-grey.
     """
-    size = jnp.array(image.shape[:2]) // 2
+    size = (jnp.array(image.shape[:2]) + 1) // 2
     # The centre of an even size lies between pixels, of which there is one place more.
     centre = jax.random.randint(key, (2,), 0, jnp.array(image.shape[:2]) + 1 - size % 2)
     start = centre - size // 2
