@@ -31,7 +31,8 @@ CONDITIONINGS = {
 AUGMENTS = {
     "none": None,
     "diffaugment": gan_jax.augment.diff_augment,
-    "ada": gan_jax.augment.adaptive(images=BATCH, speed_images=40)._replace(
+    # One stage of ADA: the whole pipeline takes long to compile, and has tests of its own.
+    "ada": gan_jax.augment.adaptive(("colour",), images=BATCH, speed_images=40)._replace(
         initial={"ada_probability": 0.6}
     ),
 }

@@ -272,6 +272,7 @@ def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
     """ADA's probability and LeCam's averages; with penalties that wait for every fourth update."""
     adapting = {
         **{"augment.name": "ada", "augment.speed": 1_000, "augment.target": 0.01},
+        **{"augment.policy": "b"},
         **{"penalties.lecam": 0.1, "penalty_interval": 4, "loss": "non_saturating"},
     }
     train(smoke(**adapting), tmp_path / "straight")
