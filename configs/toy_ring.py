@@ -2,7 +2,7 @@
 
 Relativistic pairing loss with R1 and R2, gamma 0.1; both networks 4 x 128, two latents, units in
 which the data have mean 0 and deviation 1. Half a minute on two cores; 93 % of the samples then lie
-within three sigma of a mode, and all eight are found. The grid of 25 wants config.total_steps=25000: 94 %.
+within three sigma of a mode, and all eight are found. The grid of 25 wants 25,000 updates: 94 %.
 
     python launch.py --config=configs/toy_ring.py
     python launch.py --config=configs/toy_ring.py --config.data.name=toy:grid25 --workdir=runs/grid
