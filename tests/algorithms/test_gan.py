@@ -31,12 +31,14 @@ def linear_gan(loss="relativistic", **overrides):
         "latent_dim": LATENT,
     }
     gan = gan_jax.gan(**options | overrides)
+    # Programs that run but once compile in a third of the time without optimization.
+    jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     return gan._replace(
-        init=jax.jit(gan.init),
-        update=jax.jit(gan.update),
-        sample=jax.jit(gan.sample, static_argnums=2),
-        update_discriminator=jax.jit(gan.update_discriminator),
-        update_generator=jax.jit(gan.update_generator),
+        init=jit(gan.init),
+        update=jit(gan.update),
+        sample=jit(gan.sample, static_argnums=2),
+        update_discriminator=jit(gan.update_discriminator),
+        update_generator=jit(gan.update_generator),
     )
 
 
