@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _dispatch() -> None:
     # The slow imports, once the flags are known to be right.
-    from gan_jax import experiment, sample, train
+    from gan_jax import checks, sample, train
     from gan_jax.data import inspection
     from gan_jax.runtime import cache, parallel, workdir
 
@@ -73,7 +73,7 @@ def _dispatch() -> None:
             labels=_LABELS.value,
         )
     else:
-        experiment.check_config(config)
+        checks.check_config(config)
         workdir.check_writable(folder)  # before a set is prepared, which may take long
         print(inspection.inspect(train.load_data(config), folder))
 

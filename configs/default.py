@@ -4,6 +4,7 @@ Any key is a flag too: `python launch.py --config=configs/mnist_mlp.py --config.
 """
 
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -42,12 +43,14 @@ def get_config() -> ConfigDict:
     config.generator = ConfigDict()
     config.generator.family = "mlp"
     config.generator.widths = (128, 256, 512)
+    config.generator.norm = "none"  # none | batch; by class where there are classes
     config.generator.activation = "leaky_relu"  # leaky_relu | linear | relu | tanh
     config.generator.output = "tanh"
     config.discriminator = ConfigDict()
     config.discriminator.family = "mlp"
     config.discriminator.widths = (512, 256, 128)
     config.discriminator.activation = "leaky_relu"
+    config.discriminator.spectral = False  # whether all its weights are spectrally normalized
     # concatenate | projection | classifier | twin_classifier; see gan_jax/models/heads.py.
     config.discriminator.conditioning = "concatenate"
 
@@ -57,9 +60,12 @@ def get_config() -> ConfigDict:
     config.loss = "relativistic"
     # By how much the target of reals falls short of 1, for the two cross-entropies.
     config.label_smoothing = 0.0
-    # none | auxiliary (for a classifier) | discriminative (for a twin_classifier).
+    # none | auxiliary or multi_hinge (for a classifier) | discriminative (for a twin_classifier)
+    # | contrastive or data_to_data (for proxies).
     config.class_loss = "none"
     config.class_weight = 1.0
+    # data: a fake wears the label of the real in its row. uniform: all classes are as likely.
+    config.fake_labels = "data"
     # Weight of each penalty (the papers' gamma or lambda); 0 is off.
     config.penalties = ConfigDict()
     config.penalties.r1 = 3.0
@@ -70,9 +76,15 @@ def get_config() -> ConfigDict:
     config.penalties.lecam = 0.0
     config.penalties.consistency = 0.0
     config.penalties.balanced_consistency = 0.0
+    config.penalties.latent_consistency = 0.0
     # Penalties at every so many updates of the discriminator, so many times as heavy. Adam's rate
     # and betas are corrected for it.
     config.penalty_interval = 1
+    # The same for the generator.
+    config.generator_penalties = ConfigDict()
+    config.generator_penalties.path_length = 0.0
+    config.generator_penalties.latent_diversity = 0.0
+    config.generator_penalty_interval = 1
     # A factor of all weights; keys as for the learning rates below.
     config.penalty_schedule = ConfigDict()
     config.penalty_schedule.schedule = "constant"
@@ -80,12 +92,13 @@ def get_config() -> ConfigDict:
     config.penalty_schedule.warmup = 0.0
     config.penalty_schedule.images = 0.0
     # What happens to all that the discriminator sees; see gan_jax/objectives/augment/. For images.
+    # With apa fakes are shown to it as reals.
     config.augment = ConfigDict()
-    config.augment.name = "none"  # none | diffaugment | ada
+    config.augment.name = "none"  # none | diffaugment | ada | apa
     config.augment.operations = ("colour", "translation", "cutout")  # of diffaugment
     config.augment.policy = "bgc"  # of ada: b, bg, bgc, bgcf, bgcfn or bgcfnc
-    config.augment.target = 0.6  # sign rate of the reals that ada steers for
-    config.augment.speed = 500_000  # images in which its probability may go from 0 to 1
+    config.augment.target = 0.6  # sign rate of the reals that ada and apa steer for
+    config.augment.speed = 500_000  # images in which their probability may go from 0 to 1
     # The generator learns from this fraction of its fakes, the most realistic ones: it decays from
     # 1 by the factor `decay` an epoch, down to `least`. 1: from all of them, always.
     config.top_k = ConfigDict()
@@ -99,9 +112,12 @@ def get_config() -> ConfigDict:
     config.total_steps = 10_000
     # Discriminator updates for each generator update.
     config.d_steps = 1
+    # In how many parts a device takes its share of a batch, one after the other, to save memory.
+    config.accumulate = 1
     # Adam, each network its own. The rate rises from 0 during `warmup` images, then goes to `final`
-    # times itself until `images` images are seen (0: the whole run) by a straight line or a cosine.
-    # Gradients longer than `clip` are shortened to it; 0: none is.
+    # times itself until `images` images are seen (0: the whole run) by a straight line or a cosine;
+    # the betas go to `b1_final` and `b2_final` (None: they stay) along with it. Gradients longer
+    # than `clip` are shortened to it, weights beyond `clip_weights` are cut to it; 0: none is.
     for name in ("generator_optimizer", "discriminator_optimizer"):
         config[name] = ConfigDict()
         config[name].learning_rate = 6e-4
@@ -111,13 +127,21 @@ def get_config() -> ConfigDict:
         config[name].images = 0.0
         config[name].b1 = 0.0
         config[name].b2 = 0.99
+        config[name].b1_final = placeholder(float)
+        config[name].b2_final = placeholder(float)
         config[name].eps = 1e-8
         config[name].clip = 0.0
+        config[name].clip_weights = 0.0
     # The averaged generator, which samples are drawn from. The half-life is in images; the ramp
-    # caps it at that fraction of the images seen so far; 0: no cap.
+    # caps it at that fraction of the images seen so far; 0: no cap. It may follow a schedule, with
+    # the keys of the learning rates.
     config.ema = ConfigDict()
     config.ema.half_life = 64_000.0
     config.ema.ramp = 0.05
+    config.ema.schedule = "constant"
+    config.ema.final = 0.0
+    config.ema.warmup = 0.0
+    config.ema.images = 0.0
 
     # ---- the loop; none of these changes what is learned ----
     # Updates in one call of the compiled program. Divides every interval below. A line of metrics

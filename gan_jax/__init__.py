@@ -4,12 +4,14 @@ from gan_jax import rng, schedules
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import GAN, gan
+from gan_jax.algorithms.standing import standing_statistics
+from gan_jax.algorithms.weight_clipping import clip_weights
 from gan_jax.errors import InputError
 from gan_jax.models import mlp
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
-from gan_jax.objectives import augment, class_losses, losses, penalties
-from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives import augment, class_losses, generator_penalties, losses, penalties
+from gan_jax.objectives.adaptive import Adaptive, OfLatents
 from gan_jax.train_state import NetState, TrainState
 
 __all__ = [
@@ -18,17 +20,21 @@ __all__ = [
     "Algorithm",
     "InputError",
     "NetState",
+    "OfLatents",
     "Outputs",
     "StandardizedDiscriminator",
     "StandardizedGenerator",
     "TrainState",
     "augment",
     "class_losses",
+    "clip_weights",
     "gan",
+    "generator_penalties",
     "half_life_decay",
     "losses",
     "mlp",
     "penalties",
     "rng",
     "schedules",
+    "standing_statistics",
 ]

@@ -1,9 +1,7 @@
-"""From a config to objects, and every check of what a config's values may be."""
+"""From a config to objects; `checks` has seen to it that they can be built."""
 
-import dataclasses
 import functools
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,21 +12,20 @@ from ml_collections import ConfigDict
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import gan
-from gan_jax.configuration import flatten
+from gan_jax.algorithms.weight_clipping import clip_weights
 from gan_jax.data.plan import BalancedPlan, IndexPlan
 from gan_jax.data.source import Source
 from gan_jax.data.statistics import mean_and_deviation
-from gan_jax.errors import InputError, did_you_mean
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
-from gan_jax.models.heads import CONDITIONINGS
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.objectives import augment
 from gan_jax.objectives.class_losses import CLASS_LOSSES
+from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
 from gan_jax.objectives.top_k import top_k_fraction
-from gan_jax.schedules import SHAPES, Schedule, schedule
+from gan_jax.schedules import Schedule, schedule
 
 
 class DataFacts(NamedTuple):
@@ -68,228 +65,7 @@ class DataFacts(NamedTuple):
         return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
-# ---- checks --------------------------------------------------------------------------------------
-
 PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-_SCHEDULED = ("generator_optimizer", "discriminator_optimizer", "penalty_schedule")
-
-_CHOICES: Mapping[str, Iterable[str]] = {
-    "loss": LOSSES,
-    "generator.family": FAMILIES,
-    "discriminator.family": FAMILIES,
-    "generator.activation": ACTIVATIONS,
-    "generator.output": ACTIVATIONS,
-    "discriminator.activation": ACTIVATIONS,
-    "discriminator.conditioning": CONDITIONINGS,
-    "class_loss": ("none", *CLASS_LOSSES),
-    **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
-    "augment.name": ("none", "diffaugment", "ada"),
-    "augment.policy": augment.POLICIES,
-    "precision": PRECISIONS,
-    "data.balance": ("none", "uniform"),
-    "data.normalize": ("range", "standardize"),
-    "data.placement": ("auto", "device", "host"),
-}
-_POSITIVE = (
-    *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
-    *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
-    *("generator_optimizer.learning_rate", "discriminator_optimizer.learning_rate"),
-    *("generator_optimizer.eps", "discriminator_optimizer.eps"),
-    *("penalty_interval", "top_k.least", "top_k.decay", "augment.target", "augment.speed"),
-)
-_NOT_NEGATIVE = (
-    *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
-    "class_weight",
-    *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
-    *("generator_optimizer.clip", "discriminator_optimizer.clip"),
-)
-_BELOW = {
-    "seed": 2**32,  # what a PRNG key is made from
-    "label_smoothing": 1,
-    "data.channels": 5,
-    "data.image_size": 8193,  # beyond it memory ends before anything is said
-    **{f"{net}_optimizer.{b}": 1 for net in ("generator", "discriminator") for b in ("b1", "b2")},
-}
-_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target")
-_INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
-
-
-def check_config(config: ConfigDict) -> None:
-    """Checks all that can be known without data and devices.
-
-    Raises:
-      InputError: names the key, what is wrong with it and what would do.
-    """
-    values = flatten(config)
-    for key, choices in _CHOICES.items():
-        if key in values:
-            _one_of(key, values[key], choices)
-    for key, value in values.items():
-        if key.startswith("penalties."):
-            _one_of("penalties", key.removeprefix("penalties."), PENALTIES)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"config.{key} is {value}; it must be finite")
-    for key in _POSITIVE:
-        if values[key] <= 0:
-            raise InputError(f"config.{key} is {values[key]}; it must be greater than 0")
-    for key in (*_NOT_NEGATIVE, *_BELOW, *(key for key in values if key.startswith("penalties."))):
-        if values[key] < 0:
-            raise InputError(f"config.{key} is {values[key]}; it must not be negative")
-    for key, limit in _BELOW.items():
-        if values[key] >= limit:
-            raise InputError(f"config.{key} is {values[key]}; it must be less than {limit}")
-    for key in _AT_MOST_1:
-        if values[key] > 1:
-            raise InputError(f"config.{key} is {values[key]}; it must be at most 1")
-    for key, value in values.items():
-        for entry in value if isinstance(value, list) else ():
-            if key == "augment.operations":
-                _one_of(key, entry, augment.OPERATIONS)
-            elif type(entry) is not int or entry < 1:
-                raise InputError(f"config.{key} holds {entry!r}; it takes integers from 1 on")
-    for key in ("generator", "discriminator"):
-        _check_fields(key, config[key])
-    for key in _INTERVALS:
-        if values[key] % config.steps_per_call:
-            raise InputError(
-                f"config.{key} is {values[key]}, which config.steps_per_call "
-                f"({config.steps_per_call}) does not divide: change one of them"
-            )
-    try:
-        smoothed(LOSSES[config.loss], config.label_smoothing)
-    except InputError as error:
-        raise InputError(
-            f"config.label_smoothing with config.loss={config.loss}: {error}"
-        ) from None
-    _check_conditioning(config)
-    _check_fit(config)
-    if config.data.normalize == "standardize" and config.generator.output != "linear":
-        raise InputError(
-            "config.data.normalize=standardize needs config.generator.output=linear: "
-            f"{config.generator.output} cannot reach pixels beyond one deviation"
-        )
-
-
-def _check_fields(key: str, network: ConfigDict) -> None:
-    """Checks that the keys of a network are fields of its family's module."""
-    module = getattr(FAMILIES[network.family], key)
-    fields = {field.name for field in dataclasses.fields(module)}
-    fields -= {"image_shape", "num_classes", "parent", "name", "dtype"}  # said elsewhere
-    for name in set(network) - fields - {"family"}:
-        raise InputError(
-            f"config.{key}.{name}: the family {network.family} has no such field."
-            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
-        )
-
-
-def _check_conditioning(config: ConfigDict) -> None:
-    """Checks that conditional, conditioning and class loss are of one mind."""
-    conditioning = config.discriminator.get("conditioning", "concatenate")
-    if conditioning != "concatenate" and not config.conditional:
-        raise InputError(
-            f"config.discriminator.conditioning={conditioning} needs config.conditional=True"
-        )
-    needed = {name: loss.conditioning for name, loss in CLASS_LOSSES.items()}
-    fitting = [name for name, needs in needed.items() if needs == conditioning] or ["none"]
-    if config.class_loss not in fitting:
-        raise InputError(
-            f"config.class_loss={config.class_loss} does not fit "
-            f"config.discriminator.conditioning={conditioning}, which takes {' or '.join(fitting)}"
-        )
-
-
-def _check_fit(config: ConfigDict) -> None:
-    """Checks that schedules end after their warm-up, and that the parts suit each other."""
-    for key in _SCHEDULED:
-        images = config[key].images or config.total_steps * config.batch_size
-        if config[key].warmup >= images:
-            raise InputError(
-                f"config.{key}.warmup is {config[key].warmup:g}; it must be less than the "
-                f"{images:g} images of the schedule"
-            )
-    if config.top_k.least < 1 and LOSSES[config.loss].couples:
-        raise InputError(
-            f"config.top_k.least={config.top_k.least} needs a loss that judges each fake by "
-            f"itself, and {config.loss} does not"
-        )
-    if config.augment.name == "ada" and config.loss == "wasserstein":
-        raise InputError(
-            "config.augment.name=ada steers by the signs of logits, which mean nothing with "
-            "config.loss=wasserstein: use diffaugment"
-        )
-    if config.augment.name == "diffaugment" and not config.augment.operations:
-        raise InputError(
-            "config.augment.operations is empty: name some, or config.augment.name=none"
-        )
-
-
-def advice(config: ConfigDict) -> list[str]:
-    """Returns a line for each choice that works but is known to end badly."""
-    if LOSSES[config.loss].relativistic and config.penalty_interval > 1 and any_penalty(config):
-        return [
-            f"config.penalty_interval is {config.penalty_interval} with the loss {config.loss}: "
-            "Huang et al. 2024 report that training fails at 8; 1 is safe"
-        ]
-    return []
-
-
-def any_penalty(config: ConfigDict) -> bool:
-    """Returns whether any penalty has a weight."""
-    return any(config.penalties.values())
-
-
-def check_start(config: ConfigDict, step: int) -> None:
-    """Checks that the calls of a run that goes on from `step` end where its intervals do.
-
-    Raises:
-      InputError: they do not.
-    """
-    if step % config.steps_per_call:
-        raise InputError(
-            f"this run stopped at step {step}, which config.steps_per_call "
-            f"({config.steps_per_call}) does not divide: go on with "
-            f"--config.steps_per_call={math.gcd(step, config.steps_per_call)}"
-        )
-
-
-def check_batch(config: ConfigDict, devices: int) -> None:
-    """Checks that the devices share a batch evenly.
-
-    Raises:
-      InputError: they do not.
-    """
-    if config.batch_size % devices:
-        raise InputError(
-            f"config.batch_size is {config.batch_size}, which {devices} devices cannot share "
-            f"evenly: try {devices * max(1, round(config.batch_size / devices))}"
-        )
-
-
-def check_data(config: ConfigDict, facts: DataFacts) -> None:
-    """Checks what depends on the data.
-
-    Raises:
-      InputError: classes are asked for and the data has none, or points are to be augmented.
-    """
-    moved = {f"augment.name={config.augment.name}": config.augment.name != "none"}
-    for name in ("consistency", "balanced_consistency"):
-        moved[f"penalties.{name}"] = config.penalties.get(name, 0.0) > 0
-    for key in (key for key, on in moved.items() if on and facts.image_shape[:2] == (1, 1)):
-        raise InputError(f"config.{key} is for images, and {config.data.name} are points")
-    for key in ("conditional", "data.balance"):
-        if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
-            raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
-
-
-def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
-    if value not in tuple(choices):
-        raise InputError(
-            f"config.{key}: {value!r} is not known.{did_you_mean(value, choices)} "
-            f"There are: {', '.join(choices)}"
-        )
-
-
-# ---- building ------------------------------------------------------------------------------------
 
 
 def build_algorithm(
@@ -297,34 +73,30 @@ def build_algorithm(
 ) -> Algorithm:
     """Builds the algorithm that the config describes for data of these facts."""
     num_classes = facts.num_classes if config.conditional else None
-    generator, discriminator = _networks(config, facts, num_classes)
-    weight = _scheduled(config.penalty_schedule, config)
+    generator, discriminator = _networks(config, facts, num_classes, axis_name)
     functions = gan(
         generator=generator,
         discriminator=discriminator,
-        generator_optimizer=_adam(config.generator_optimizer, config),
-        discriminator_optimizer=_adam(
-            config.discriminator_optimizer,
-            config,
-            descents=config.d_steps,
-            lazy=config.penalty_interval if any_penalty(config) else 1,
-        ),
+        generator_optimizer=_optimizer("generator", config),
+        discriminator_optimizer=_optimizer("discriminator", config),
         loss=smoothed(LOSSES[config.loss], config.label_smoothing),
-        penalties=[
-            (PENALTIES[name], _times(value, weight, config.batch_size))
-            for name, value in config.penalties.items()
-            if value
-        ],
+        penalties=_weighted(config.penalties, PENALTIES, config),
         penalty_interval=config.penalty_interval,
+        generator_penalties=_weighted(config.generator_penalties, GENERATOR_PENALTIES, config),
+        generator_penalty_interval=config.generator_penalty_interval,
         augment=_augment(config),
+        pseudo=_pseudo(config),
         image_shape=facts.image_shape,
         latent_dim=config.latent_dim,
         num_classes=num_classes,
+        uniform_fake_labels=config.fake_labels == "uniform",
         class_loss=CLASS_LOSSES.get(config.class_loss),
         class_weight=config.class_weight,
         d_steps=config.d_steps,
+        accumulate=config.accumulate,
         top_k=_top_k(config, facts),
         ema=_ema(config),
+        diagnostics=True,
         axis_name=axis_name,
     )
     return functions.algorithm
@@ -338,10 +110,12 @@ def build_plan(config: ConfigDict, source: Source) -> Callable[[np.ndarray], np.
     return IndexPlan(config.seed, len(source))
 
 
-def _networks(config: ConfigDict, facts: DataFacts, num_classes: int | None) -> tuple[Any, Any]:
+def _networks(
+    config: ConfigDict, facts: DataFacts, num_classes: int | None, axis_name: str | None
+) -> tuple[Any, Any]:
     shared = {"num_classes": num_classes, "dtype": PRECISIONS[config.precision]}
     generator = FAMILIES[config.generator.family].generator(
-        image_shape=facts.image_shape, **shared, **_fields(config.generator)
+        image_shape=facts.image_shape, axis_name=axis_name, **shared, **_fields(config.generator)
     )
     discriminator = FAMILIES[config.discriminator.family].discriminator(
         **shared, **_fields(config.discriminator)
@@ -375,22 +149,52 @@ def _times(value: float, factor: Schedule | None, images: float = 1.0) -> Any:
     return lambda count: value * factor(images * jnp.float32(count))  # an int32 would overflow
 
 
-def _adam(
-    optimizer: ConfigDict, config: ConfigDict, *, descents: int = 1, lazy: int = 1
-) -> optax.GradientTransformation:
-    """Adam, that descends `descents` times a step, and once more at every `lazy`-th if that is > 1.
+def _weighted(
+    weights: ConfigDict, penalties: Mapping[str, Any], config: ConfigDict
+) -> list[tuple[Any, Any]]:
+    """Pairs (penalty, weight) of those that have one."""
+    factor = _scheduled(config.penalty_schedule, config)
+    return [
+        (penalties[name], _times(weight, factor, config.batch_size))
+        for name, weight in weights.items()
+        if weight
+    ]
 
-    Between lazy descents Adam's averages would forget faster than without: rate and betas are
-    corrected by c = lazy / (lazy + 1), the betas as powers (Karras et al. 2020, "Analyzing and
-    improving the image quality of StyleGAN", appendix B).
+
+def _optimizer(side: str, config: ConfigDict) -> optax.GradientTransformation:
+    """A network's Adam, between the clipping of its gradients and that of its weights.
+
+    Between lazy descents Adam's averages would forget faster than without: with an interval k, rate
+    and betas are corrected by c = k / (k + 1), the betas as powers (Karras et al. 2020, "Analyzing
+    and improving the image quality of StyleGAN", appendix B).
     """
-    c = lazy / (lazy + 1) if lazy > 1 else 1
+    keys = config[f"{side}_optimizer"]
+    prefix, descents = ("generator_", 1) if side == "generator" else ("", config.d_steps)
+    interval = config[f"{prefix}penalty_interval"]
+    lazy = interval > 1 and any(config[f"{prefix}penalties"].values())
+    c = interval / (interval + 1) if lazy else 1
     images = c * config.batch_size / descents  # that one descent stands for
-    rate = _times(c * optimizer.learning_rate, _scheduled(optimizer, config), images)
-    adam = optax.adam(rate, b1=optimizer.b1**c, b2=optimizer.b2**c, eps=optimizer.eps)
-    if optimizer.clip:
-        return optax.chain(optax.clip_by_global_norm(optimizer.clip), adam)
-    return adam
+    rate = _times(c * keys.learning_rate, _scheduled(keys, config), images)
+    betas = {beta: _beta(keys, beta, c, images, config) for beta in ("b1", "b2")}
+    adam = optax.adam
+    if any(callable(beta) for beta in betas.values()):
+        adam = optax.inject_hyperparams(optax.adam)
+    steps = [adam(rate, **betas, eps=keys.eps)]
+    if keys.clip:
+        steps.insert(0, optax.clip_by_global_norm(keys.clip))
+    if keys.clip_weights:
+        steps.append(clip_weights(keys.clip_weights))
+    return optax.chain(*steps) if len(steps) > 1 else steps[0]
+
+
+def _beta(keys: ConfigDict, beta: str, power: float, images: float, config: ConfigDict) -> Any:
+    """A beta of Adam to a power, or the function from a count of `images` each to it."""
+    first, last = keys[beta], keys[f"{beta}_final"]
+    if keys.schedule == "constant" or last is None:
+        return first**power
+    end = keys.images or config.total_steps * config.batch_size
+    share = schedule(keys.schedule, images=end)  # from 1 to 0
+    return lambda count: (last + (first - last) * share(images * jnp.float32(count))) ** power
 
 
 def _augment(config: ConfigDict) -> Any:
@@ -405,6 +209,15 @@ def _augment(config: ConfigDict) -> Any:
     return None
 
 
+def _pseudo(config: ConfigDict) -> Any:
+    keys = config.augment
+    if keys.name != "apa":
+        return None
+    return augment.adaptive_pseudo(
+        images=config.batch_size, target=keys.target, speed_images=keys.speed
+    )
+
+
 def _top_k(config: ConfigDict, facts: DataFacts) -> optax.Schedule | None:
     if config.top_k.least == 1:
         return None
@@ -417,11 +230,14 @@ def _top_k(config: ConfigDict, facts: DataFacts) -> optax.Schedule | None:
 
 
 def _ema(config: ConfigDict) -> optax.Schedule:
+    factor = _scheduled(config.ema, config)
+
     def decay(step: Any) -> Any:
+        seen = jnp.float32(step) * config.batch_size  # as an int32 it would overflow
         return half_life_decay(
-            jnp.float32(step) * config.batch_size,  # as an int32 it would overflow
+            seen,
             images=config.batch_size,
-            half_life=config.ema.half_life,
+            half_life=config.ema.half_life * (1.0 if factor is None else factor(seen)),
             ramp=config.ema.ramp or None,
         )
 

@@ -55,3 +55,8 @@ def normal(keys: Array, shape: Sequence[int]) -> Array:
     whole = size + -size % _LANES
     values = jax.vmap(lambda key: jax.random.normal(key, (whole,)))(keys)
     return jax.lax.optimization_barrier(values)[:, :size].reshape(-1, *shape)
+
+
+def uniform_labels(keys: Array, num_classes: int) -> Array:
+    """Draws a class for each of `keys` (B,), all as likely; (B,) int32."""
+    return jax.vmap(lambda key: jax.random.randint(key, (), 0, num_classes))(keys)

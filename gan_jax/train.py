@@ -26,7 +26,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from gan_jax import configuration, experiment
+from gan_jax import checks, configuration, experiment
 from gan_jax.algorithms.algorithm import Algorithm, Metrics
 from gan_jax.data import sources
 from gan_jax.data.loader import Loader, decode, prefetch
@@ -39,6 +39,7 @@ from gan_jax.runtime.cache import versions
 from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, Restored, newest_metadata
 from gan_jax.runtime.grid import is_points, write_grid
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
+from gan_jax.symptoms import Watch
 
 GRID = 100
 """Latents in a sample grid, always the same ones."""
@@ -62,15 +63,15 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
     parallel.check_even_devices()
     with ExitStack() as stack:
         with parallel.together():
-            experiment.check_config(config)
+            checks.check_config(config)
             workdirs.check_writable(workdir)
             saved = newest_metadata(workdir / "checkpoints")
             if not allow_change:
                 _refuse_change(saved, workdir, config)
-            experiment.check_batch(config, jax.device_count())
+            checks.check_batch(config, jax.device_count())
             source = load_data(config)
             facts = experiment.DataFacts.of(source, config)
-            experiment.check_data(config, facts)
+            checks.check_data(config, facts)
             if not allow_change:
                 _refuse_change(saved, workdir, config, facts)
             if jax.process_index() == 0:
@@ -145,14 +146,14 @@ class _Run:
         with parallel.together():
             if not allow_change:
                 _refuse_change(restored.metadata, workdir, config, facts, restored.notes)
-            experiment.check_start(config, self._start)
+            checks.check_start(config, self._start)
         self._checkpoints.put_aside(restored.damaged)
         self._state = parallel.replicate(restored.state)
         self._progress = Progress(
             config.total_steps, config.batch_size, start=self._start, enabled=self._writes
         )
         resources.enter_context(closing(self._progress))
-        for note in (*restored.notes, *experiment.advice(config)):
+        for note in (*restored.notes, *checks.advice(config)):
             self._progress.say(note)
         if self._start:
             self._progress.say(f"going on from step {self._start}")
@@ -165,12 +166,16 @@ class _Run:
             resources.enter_context(closing(self._board))
         resident, self._feeds = _feeds(config, source, self._algorithm, self._start)
         self._resident = parallel.replicate(resident)
-        self._call = parallel.pmapped(parallel.several_steps(self._algorithm.update, decode))
+        update, diagnose = self._algorithm.update, self._algorithm.diagnose
+        self._call = parallel.pmapped(
+            parallel.several_steps(update, decode, diagnose, every=config.log_every)
+        )
         key = key_for(jax.random.key(config.seed), "samples")
         self._sample = jax.jit(partial(self._algorithm.sample, key=key, num_samples=GRID))
         # Points are drawn over those of the data; a grid of images stands by itself.
         points = is_points(source.image_shape)
         self._real = source.read(np.arange(min(1_000, len(source))))["image"] if points else None
+        self._watch = Watch()
         self._flying: deque[tuple[int, Metrics]] = deque()
 
     def loop(self, stop: threading.Event) -> None:
@@ -220,6 +225,8 @@ class _Run:
                     self._metrics.write(step, step * self._config.batch_size, values)
                     self._board.scalars(step, values)
                 self._progress.log(step, values)
+                for warning in self._watch.look(values):
+                    self._progress.say(f"warning: step {step}: {warning}")
 
     def _write_samples(self, step: int) -> None:
         images = np.asarray(self._sample(parallel.first_copy(self._state.ema)))

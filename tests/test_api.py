@@ -10,7 +10,7 @@ import pytest
 from runs import ROOT
 
 import gan_jax
-from gan_jax import experiment
+from gan_jax import checks, experiment
 from gan_jax.command_line import load_config
 from gan_jax.configuration import flatten
 
@@ -64,7 +64,7 @@ CONFIGS = sorted(path.stem for path in (ROOT / "configs").glob("[!_]*.py"))
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_config_builds_and_takes_an_abstract_step(name):
     config = load_config(str(ROOT / "configs" / f"{name}.py"))
-    experiment.check_config(config)
+    checks.check_config(config)
     shape = (1, 1, 2) if config.data.name.startswith("toy:") else (28, 28, 1)
     facts = experiment.DataFacts(shape, 10 if config.conditional else None, 100, "")
     algorithm = experiment.build_algorithm(config, facts)

@@ -22,9 +22,12 @@ class Algorithm(NamedTuple):
       sample: `(weights, key, num_samples, labels=None, **options) -> images`, float32
         (num_samples, H, W, C) in [-1, 1]. `weights` is `state.ema`. Image i depends on (key, i).
       minibatches: how many minibatches of real data one update takes.
+      diagnose: `(state, batch) -> metrics`, what is worth a look now and then but too dear for
+        every update; None where there is nothing.
     """
 
     init: Callable[[Array], Any]
     update: Callable[[Any, Batch], tuple[Any, Metrics]]
     sample: Callable[..., Array]
     minibatches: int
+    diagnose: Callable[[Any, Batch], Metrics] | None = None

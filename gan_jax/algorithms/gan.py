@@ -1,6 +1,5 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,16 +8,30 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
+from gan_jax.algorithms.descent import Descent
+from gan_jax.algorithms.diagnosis import slope, spread
 from gan_jax.algorithms.ema import update_average
+from gan_jax.algorithms.network import forward, init_net
+from gan_jax.algorithms.parts import concatenated
+from gan_jax.algorithms.weighted import (
+    Pairs,
+    Part,
+    Penalties,
+    adapt,
+    adaptive,
+    function_of,
+    given,
+    value_at,
+)
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss, sign_rate
-from gan_jax.objectives.penalties import BY_LOGITS, Penalty
+from gan_jax.objectives.penalties import BY_LOGITS, OF_REALS
 from gan_jax.objectives.top_k import top_k_weights
-from gan_jax.rng import key_for, keys_for, normal, substream
-from gan_jax.train_state import NetState, PyTree, TrainState
+from gan_jax.rng import key_for, keys_for, normal, substream, uniform_labels
+from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
 Augment = Callable[[Array, Array], Array]
@@ -34,6 +47,9 @@ class GAN(NamedTuple):
         means over the `d_steps`.
       sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
       minibatches: minibatches of reals that one update takes.
+      diagnose: `(state, batch) -> metrics`, of a state as it is: `real_slope` and `fake_slope`, the
+        mean gradient norm of the discriminator at reals and at fakes; `real_spread` and
+        `fake_spread`, the deviation of the batch's pixels. It takes some passes of its own.
       update_discriminator: `(state, images, z, *, labels=None, keys, penalize=True) -> (state,
         metrics)`; `penalize` says whether lazy penalties are due.
       update_generator: the same; counts `state.step` and moves the average. `images` may be None
@@ -44,13 +60,25 @@ class GAN(NamedTuple):
     update: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
     sample: Callable[..., Array]
     minibatches: int
+    diagnose: Callable[[TrainState, Batch], Metrics]
     update_discriminator: Callable[..., tuple[TrainState, Metrics]]
     update_generator: Callable[..., tuple[TrainState, Metrics]]
 
     @property
     def algorithm(self) -> Algorithm:
         """The functions that the training loop knows."""
-        return Algorithm(self.init, self.update, self.sample, self.minibatches)
+        return Algorithm(self.init, self.update, self.sample, self.minibatches, self.diagnose)
+
+
+class _Rows(NamedTuple):
+    """What a half-step sees, a row an example; None for what it does not need."""
+
+    images: Any
+    z: Array
+    labels: Array | None  # of the images
+    fake_labels: Array | None  # that the fakes are to have
+    keys: Array
+    fakes: Any = None
 
 
 def gan(
@@ -62,21 +90,27 @@ def gan(
     loss: Loss,
     image_shape: Sequence[int],
     latent_dim: int,
-    penalties: Sequence[tuple[Penalty | Adaptive, optax.ScalarOrSchedule]] = (),
+    penalties: Pairs = (),
     penalty_interval: int = 1,
+    generator_penalties: Pairs = (),
+    generator_penalty_interval: int = 1,
     augment: Augment | Adaptive | None = None,
+    pseudo: Augment | Adaptive | None = None,
     top_k: optax.ScalarOrSchedule | None = None,
     num_classes: int | None = None,
+    uniform_fake_labels: bool = False,
     class_loss: ClassLoss | None = None,
     class_weight: optax.ScalarOrSchedule = 1.0,
     d_steps: int = 1,
+    accumulate: int = 1,
     ema: optax.ScalarOrSchedule = 0.999,
+    diagnostics: bool = False,
     axis_name: str | None = None,
 ) -> GAN:
     """Builds the pure functions of a GAN.
 
     The discriminator minimizes `mean(loss.discriminator) + sum_i weight_i * mean(penalty_i)`, the
-    generator `mean(loss.generator)`.
+    generator `mean(loss.generator)` and the same sum of its own penalties.
 
     Each network's variables (batch statistics, spectral-norm vectors) move in its own phase only:
     every other pass throws its updates away. The discriminator's real and fake pass start from the
@@ -99,53 +133,80 @@ def gan(
         discriminator and then, k times as heavy, have a descent of their own after the loss's
         (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1).
         Their metrics are k times the value there and 0 elsewhere, so that means over updates hold.
+      generator_penalties: the same for the generator; see `gan_jax.generator_penalties`.
+      generator_penalty_interval: likewise.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
         looks at the very function of images that the loss judges by.
+      pseudo: `(real, fake, keys) -> images`, which take the place of the reals of an update of the
+        discriminator; the fakes are made for it, apart from those that the discriminator is to
+        tell from reals. See `gan_jax.augment.adaptive_pseudo`.
       top_k: the fraction of fakes, the most realistic ones, that the generator learns from; may be
         a function of `state.step`. None for all of them.
       num_classes: the number of classes of a conditional GAN. A fake wears the label of the real
         in its row, so that relativistic pairs stay within a class.
+      uniform_fake_labels: whether fakes draw their labels evenly instead.
       class_loss: one of `gan_jax.class_losses.CLASS_LOSSES`, for a conditional GAN whose
         discriminator gives `class_logits`.
       class_weight: its weight in both networks' loss; may be a function of `state.step`.
       d_steps: discriminator updates for each generator update.
+      accumulate: in how many parts, one after the other, a batch goes through the networks; the
+        gradient is the mean over them. With batch statistics each part has its own.
       ema: decay of the averaged generator for one update, or a function from `state.step` to it.
+      diagnostics: whether the metrics tell of both networks the norm of the loss's gradient,
+        `NET_gradient`, and that of the step over that of the parameters, `NET_update`.
       axis_name: the mapped axis to average over under `pmap` or `vmap`; None under plain `jit`.
 
     Returns:
       A `GAN`.
+
+    Raises:
+      InputError: parts that do not go together.
     """
-    weighted = {_name(penalty): (penalty, weight) for penalty, weight in penalties}
-    if len(weighted) < len(penalties):
-        raise InputError(
-            "two penalties have the same name: give their functions names of their own"
-        )
-    for name, value in (("d_steps", d_steps), ("penalty_interval", penalty_interval)):
+    of_discriminator = Penalties.of(penalties, penalty_interval)
+    of_generator = Penalties.of(generator_penalties, generator_penalty_interval)
+    counts = {
+        "d_steps": d_steps,
+        "accumulate": accumulate,
+        "penalty_interval": penalty_interval,
+        "generator_penalty_interval": generator_penalty_interval,
+    }
+    for name, value in counts.items():
         if value < 1:
             raise InputError(f"{name} is {value}; it must be at least 1")
-    if class_loss is not None and num_classes is None:
-        raise InputError("a class loss needs classes: give num_classes")
+    if num_classes is None and (class_loss is not None or uniform_fake_labels):
+        raise InputError("class losses and labels of fakes need classes: give num_classes")
     if top_k is not None and loss.couples:
         raise InputError("top-k training needs a loss that judges each fake by itself")
-    lazy = bool(weighted) and penalty_interval > 1
-    by_gradient = any(_function(penalty) not in BY_LOGITS for penalty, _ in penalties)
+    coupled = top_k is not None or loss.couples or (class_loss is not None and class_loss.couples)
+    if accumulate > 1 and coupled:
+        raise InputError("accumulation needs losses that judge each row by itself, and no top-k")
+    functions = {function_of(penalty) for penalty, _ in penalties}
+    if uniform_fake_labels and (loss.relativistic or functions - OF_REALS):
+        raise InputError(
+            "where fakes have labels of their own, a loss or penalty that judges real and fake "
+            "together mixes classes: use a loss that is not relativistic, and penalties on reals"
+        )
     loss = loss.over(axis_name)
-    adaptive = [
-        part
-        for part in (*(penalty for penalty, _ in penalties), augment)
-        if isinstance(part, Adaptive)
-    ]
+    class_loss = class_loss.over(axis_name) if class_loss is not None else None
+    remembering = adaptive(augment, pseudo)
+    descend_d, descend_g = (
+        Descent(name, optimizer, accumulate, axis_name, diagnostics)
+        for name, optimizer in (
+            ("discriminator", discriminator_optimizer),
+            ("generator", generator_optimizer),
+        )
+    )
 
     def init(key: Array) -> TrainState:
         keys = key_for(key, "init")[None]
         labels = None if num_classes is None else jnp.zeros((1,), jnp.int32)
         z, images = jnp.zeros((1, latent_dim)), jnp.zeros((1, *image_shape))
-        generator_state = _init_net(generator, generator_optimizer, "generator", keys, z, labels)
-        discriminator_state = _init_net(
+        net_g = init_net(generator, generator_optimizer, "generator", keys, z, labels)
+        net_d = init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        if by_gradient and "batch_stats" in discriminator_state.variables:
+        if functions - BY_LOGITS and "batch_stats" in net_d.variables:
             raise InputError(
                 "gradient penalties need per-example gradients, which a discriminator with "
                 "BatchNorm does not have: use another normalization or drop the penalties"
@@ -153,13 +214,17 @@ def gan(
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
-            generator=generator_state,
-            discriminator=discriminator_state,
+            generator=net_g,
+            discriminator=net_d,
             # A copy: the average must not share buffers with weights that are donated.
-            ema=jax.tree.map(jnp.copy, generator_state.weights),
+            ema=jax.tree.map(jnp.copy, net_g.weights),
             controls={
                 name: jnp.float32(value)
-                for part in adaptive
+                for part in (
+                    *remembering,
+                    *of_discriminator.adaptive,
+                    *of_generator.adaptive,
+                )
                 for name, value in part.initial.items()
             },
         )
@@ -168,59 +233,35 @@ def gan(
         params: PyTree, state: TrainState, z: Array, labels: Array | None, keys: Array
     ) -> tuple[Array, PyTree]:
         variables = state.generator.variables
-        return _forward(generator, params, variables, z, labels, substream(keys, "generator"))
+        return forward(generator, params, variables, z, labels, substream(keys, "generator"))
 
     def discriminate(
         params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array
     ) -> tuple[Any, PyTree]:
         if augment is not None:
-            images = _with_controls(augment, state)(images, substream(keys, "augment"))
+            images = given(augment, state.controls)(images, substream(keys, "augment"))
         variables = state.discriminator.variables
         keys = substream(keys, "discriminator")
-        return _forward(discriminator, params, variables, images, labels, keys)
+        return forward(discriminator, params, variables, images, labels, keys)
 
-    def penalize_with(
-        params: PyTree,
-        state: TrainState,
-        images: Array,
-        fakes: Array,
-        labels: Array | None,
-        keys: Array,
-    ) -> tuple[Array, Metrics]:
-        total, metrics = jnp.float32(0), {}
-        for name, (penalty, weight) in weighted.items():
-            values = _with_controls(penalty, state)(
-                lambda images: discriminate(params, state, images, labels, keys)[0].logits,
-                images,
-                fakes,
-                substream(keys, f"penalty/{name}"),
-            )
-            metrics[name] = values.mean()
-            total = total + _at(weight, state.step) * values.mean()
-        return total, metrics
+    def rows_of(images: Any, z: Array, labels: Array | None, keys: Array) -> _Rows:
+        fake_labels = labels
+        if uniform_fake_labels and num_classes is not None:
+            fake_labels = uniform_labels(substream(keys, "labels"), num_classes)
+        return _Rows(images, z, labels, fake_labels, keys)
 
-    def penalize_lazily(
-        state: TrainState,
-        images: Array,
-        fakes: Array,
-        labels: Array | None,
-        keys: Array,
-        due: Array | bool,
-    ) -> tuple[TrainState, Metrics]:
-        net = state.discriminator
+    def with_fakes(state: TrainState, rows: _Rows) -> _Rows:
+        def fakes(rows: _Rows) -> Array:
+            return generate(state.generator.params, state, rows.z, rows.fake_labels, rows.keys)[0]
 
-        def descend() -> tuple[NetState, Metrics]:
-            by_params = jax.grad(penalize_with, has_aux=True)
-            found = by_params(net.params, state, images, fakes, labels, keys)
-            found = jax.tree.map(lambda x: penalty_interval * x, found)
-            grads, metrics = mean_over(found, axis_name)
-            return _descend(net, discriminator_optimizer, grads, net.variables), metrics
-
-        def skip() -> tuple[NetState, Metrics]:
-            return net, {name: jnp.float32(0) for name in weighted}
-
-        net_then, metrics = jax.lax.cond(due, descend, skip)
-        return state.replace(discriminator=net_then), metrics
+        if pseudo is not None:  # these pretend to be reals, under the labels of those
+            keys = substream(rows.keys, "pseudo")
+            z = normal(substream(keys, "z"), (latent_dim,))
+            others = _Rows(None, z, None, rows.labels, keys)
+            others = concatenated(fakes, others, accumulate)
+            images = given(pseudo, state.controls)(rows.images, others, keys)
+            rows = rows._replace(images=images)
+        return rows._replace(fakes=concatenated(fakes, rows, accumulate))
 
     def update_discriminator(
         state: TrainState,
@@ -231,38 +272,54 @@ def gan(
         keys: Array,
         penalize: Array | bool = True,
     ) -> tuple[TrainState, Metrics]:
-        fakes, _ = generate(state.generator.params, state, z, labels, keys)
-
-        def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real, after_real = discriminate(params, state, images, labels, keys)
-            fake, after_fake = discriminate(params, state, fakes, labels, keys)
+        def objective(params: PyTree, rows: _Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real, after_real = discriminate(params, state, rows.images, rows.labels, rows.keys)
+            fake, after_fake = discriminate(params, state, rows.fakes, rows.fake_labels, rows.keys)
             total = loss.discriminator(real.logits, fake.logits).mean()
             metrics = {
                 "discriminator_loss": total,
                 "real_logits": real.logits.mean(),
                 "fake_logits": fake.logits.mean(),
-                "real_signs": sign_rate(loss, real.logits, fake.logits, axis_name),
             }
+            if loss.undecided is not None:
+                metrics |= {
+                    "real_signs": sign_rate(loss, real.logits, fake.logits, axis_name),
+                    "fake_signs": sign_rate(loss, fake.logits, real.logits, axis_name),
+                }
             if class_loss is not None:
-                values = class_loss.discriminator(real.class_logits, fake.class_logits, labels)
+                values = class_loss.discriminator(
+                    real.class_logits, fake.class_logits, rows.labels, rows.fake_labels
+                )
                 metrics["discriminator_class_loss"] = values.mean()
-                total = total + _at(class_weight, state.step) * values.mean()
-            if weighted and not lazy:
-                penalty, more = penalize_with(params, state, images, fakes, labels, keys)
-                total, metrics = total + penalty, metrics | more
+                total = total + value_at(class_weight, state.step) * values.mean()
             return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
 
-        grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.discriminator.params)
-        grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
-        net = _descend(state.discriminator, discriminator_optimizer, grads, variables)
-        state = state.replace(discriminator=net)
-        if lazy:
-            state, more = penalize_lazily(state, images, fakes, labels, keys, penalize)
-            metrics |= more
-        controls = dict(state.controls)
-        for part in adaptive:
-            controls |= part.update(state.controls, metrics)
-        return state.replace(controls=controls), metrics | controls
+        def penalize_with(params: PyTree, rows: _Rows) -> tuple[Array, Metrics]:
+            def logits(images: Array) -> Array:
+                return discriminate(params, state, images, rows.labels, rows.keys)[0].logits
+
+            def fakes(z: Array) -> Array:
+                return generate(fixed, state, z, rows.labels, rows.keys)[0]
+
+            def apply(penalty: Part, keys: Array) -> Any:
+                function = given(penalty, state.controls, generate=fakes, z=rows.z)
+                return function(logits, rows.images, rows.fakes, keys)
+
+            return of_discriminator.sum(state.step, rows.keys, apply)
+
+        fixed = state.generator.params
+        net, metrics, seen = descend_d.with_penalties(
+            state.discriminator,
+            objective,
+            penalize_with if penalties else None,
+            with_fakes(state, rows_of(images, z, labels, keys)),
+            interval=of_discriminator.interval,
+            due=penalize,
+        )
+        controls = adapt(remembering, state.controls, seen)
+        controls |= adapt(of_discriminator.adaptive, state.controls, seen, penalize)
+        state = state.replace(discriminator=net, controls={**state.controls, **controls})
+        return state, metrics | controls
 
     def update_generator(
         state: TrainState,
@@ -271,48 +328,92 @@ def gan(
         *,
         labels: Array | None = None,
         keys: Array,
+        penalize: Array | bool = True,
     ) -> tuple[TrainState, Metrics]:
-        fixed, real_logits = state.discriminator.params, None
-        if loss.relativistic:
-            real_logits = discriminate(fixed, state, images, labels, keys)[0].logits
-
-        def objective(params: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            fakes, variables = generate(params, state, z, labels, keys)
-            fake, _ = discriminate(fixed, state, fakes, labels, keys)
+        def objective(params: PyTree, rows: _Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real_logits = None
+            if loss.relativistic:
+                real, _ = discriminate(fixed, state, rows.images, rows.labels, rows.keys)
+                real_logits = real.logits
+            fakes, variables = generate(params, state, rows.z, rows.fake_labels, rows.keys)
+            fake, _ = discriminate(fixed, state, fakes, rows.fake_labels, rows.keys)
             kept: Array | float = 1.0
             if top_k is not None:
-                kept = top_k_weights(fake.logits, _at(top_k, state.step), axis_name)
+                kept = top_k_weights(fake.logits, value_at(top_k, state.step), axis_name)
             total = (kept * loss.generator(fake.logits, real_logits)).mean()
             metrics = {"generator_loss": total}
             if class_loss is not None:
-                values = kept * class_loss.generator(fake.class_logits, labels)
+                values = kept * class_loss.generator(fake.class_logits, rows.fake_labels)
                 metrics["generator_class_loss"] = values.mean()
-                total = total + _at(class_weight, state.step) * values.mean()
+                total = total + value_at(class_weight, state.step) * values.mean()
             return total, (variables, metrics)
 
-        grads, (variables, metrics) = jax.grad(objective, has_aux=True)(state.generator.params)
-        grads, variables, metrics = mean_over((grads, variables, metrics), axis_name)
-        net = _descend(state.generator, generator_optimizer, grads, variables)
-        average = update_average(state.ema, net.weights, _at(ema, state.step))
-        return state.replace(step=state.step + 1, generator=net, ema=average), metrics
+        def penalize_with(params: PyTree, rows: _Rows) -> tuple[Array, Metrics]:
+            def images(z: Array) -> Array:
+                return generate(params, state, z, rows.fake_labels, rows.keys)[0]
+
+            def apply(penalty: Part, keys: Array) -> Any:
+                return given(penalty, state.controls)(images, rows.z, keys)
+
+            return of_generator.sum(state.step, rows.keys, apply)
+
+        fixed = state.discriminator.params
+        net, metrics, seen = descend_g.with_penalties(
+            state.generator,
+            objective,
+            penalize_with if generator_penalties else None,
+            rows_of(images if loss.relativistic else None, z, labels, keys),
+            interval=of_generator.interval,
+            due=penalize,
+        )
+        controls = adapt(of_generator.adaptive, state.controls, seen, penalize)
+        state = state.replace(
+            step=state.step + 1,
+            generator=net,
+            ema=update_average(state.ema, net.weights, value_at(ema, state.step)),
+            controls={**state.controls, **controls},
+        )
+        return state, metrics | controls
+
+    def phase(
+        state: TrainState, batch: Batch, name: str, minibatch: int
+    ) -> tuple[Array, Array, dict[str, Any]]:
+        keys = keys_for(key_for(state.key, name, state.step), batch["index"][minibatch])
+        labels = None if num_classes is None else batch["label"][minibatch]
+        z = normal(substream(keys, "z"), (latent_dim,))
+        return batch["image"][minibatch], z, {"labels": labels, "keys": keys}
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        def phase(name: str, minibatch: int) -> tuple[Array, Array, dict[str, Any]]:
-            keys = keys_for(key_for(state.key, name, state.step), batch["index"][minibatch])
-            labels = None if num_classes is None else batch["label"][minibatch]
-            z = normal(substream(keys, "z"), (latent_dim,))
-            return batch["image"][minibatch], z, {"labels": labels, "keys": keys}
-
         found = []
         for minibatch in range(d_steps):
-            images, z, rest = phase("discriminator", minibatch)
-            due = (state.step * d_steps + minibatch) % penalty_interval == 0
+            images, z, rest = phase(state, batch, "discriminator", minibatch)
+            due = (state.step * d_steps + minibatch) % of_discriminator.interval == 0
             state, metrics = update_discriminator(state, images, z, **rest, penalize=due)
             found.append(metrics)
         means = jax.tree.map(lambda *values: sum(values) / d_steps, *found)
-        images, z, rest = phase("generator", minibatches - 1)
-        state, metrics = update_generator(state, images, z, **rest)
+        images, z, rest = phase(state, batch, "generator", minibatches - 1)
+        due = state.step % of_generator.interval == 0
+        state, metrics = update_generator(state, images, z, **rest, penalize=due)
         return state, means | metrics
+
+    def diagnose(state: TrainState, batch: Batch) -> Metrics:
+        images, z, rest = phase(state, batch, "diagnosis", minibatches - 1)
+        rows = with_fakes(state, rows_of(images, z, **rest))
+        fixed = state.discriminator.params
+
+        def slope_at(images: Array, labels: Array | None) -> Array:
+            def logits(images: Array) -> Array:
+                return discriminate(fixed, state, images, labels, rows.keys)[0].logits
+
+            return slope(logits, images)
+
+        metrics = {
+            "real_slope": slope_at(images, rows.labels),
+            "fake_slope": slope_at(rows.fakes, rows.fake_labels),
+            "real_spread": spread(images, axis_name),
+            "fake_spread": spread(rows.fakes, axis_name),
+        }
+        return mean_over(metrics, axis_name)
 
     def sample(
         weights: PyTree,
@@ -337,73 +438,9 @@ def gan(
         return jnp.clip(images, -1, 1)  # a linear output may reach beyond
 
     minibatches = d_steps + int(loss.relativistic)
-    return GAN(init, update, sample, minibatches, update_discriminator, update_generator)
-
-
-def _function(penalty: Penalty | Adaptive) -> Any:
-    function: Any = penalty.function if isinstance(penalty, Adaptive) else penalty
-    while isinstance(function, functools.partial):
-        function = function.func
-    return function
-
-
-def _name(penalty: Penalty | Adaptive) -> str:
-    function = _function(penalty)
-    return getattr(function, "__name__", type(function).__name__)
-
-
-def _at(value: optax.ScalarOrSchedule, step: Array) -> Any:
-    return value(step) if callable(value) else value
-
-
-def _with_controls(part: Callable[..., Array] | Adaptive, state: TrainState) -> Any:
-    if isinstance(part, Adaptive):
-        return functools.partial(part.function, controls=state.controls)
-    return part
+    return GAN(init, update, sample, minibatches, diagnose, update_discriminator, update_generator)
 
 
 def _midpoint(a: Array, b: Array) -> Array:
     """The mean of two passes; what counts (integers) counts the same in both."""
     return (a + b) / 2 if jnp.issubdtype(a.dtype, jnp.inexact) else a
-
-
-def _init_net(
-    network: Any,
-    optimizer: optax.GradientTransformation,
-    name: str,
-    keys: Array,
-    inputs: Array,
-    labels: Array | None,
-) -> NetState:
-    keys = substream(keys, name)
-    variables = dict(network.init(keys[0], inputs, labels, train=False, keys=keys))
-    params = variables.pop("params")
-    return NetState(params=params, variables=variables, opt_state=optimizer.init(params))
-
-
-def _forward(
-    network: Any,
-    params: PyTree,
-    variables: PyTree,
-    inputs: Array,
-    labels: Array | None,
-    keys: Array,
-) -> tuple[Any, PyTree]:
-    """A training pass: the outputs, and what the pass makes of the variables."""
-    outputs, updates = network.apply(
-        {"params": params, **variables},
-        inputs,
-        labels,
-        train=True,
-        keys=keys,
-        mutable=list(variables),
-    )
-    return outputs, {**variables, **updates}
-
-
-def _descend(
-    net: NetState, optimizer: optax.GradientTransformation, grads: PyTree, variables: PyTree
-) -> NetState:
-    updates, opt_state = optimizer.update(grads, net.opt_state, net.params)
-    params = optax.apply_updates(net.params, updates)
-    return NetState(params=params, variables=variables, opt_state=opt_state)

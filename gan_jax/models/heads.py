@@ -2,14 +2,14 @@
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.outputs import Outputs
+from gan_jax.nn.dense import Dense, Embed
 
 Array = jax.Array
 
-CONDITIONINGS = ("concatenate", "projection", "classifier", "twin_classifier")
+CONDITIONINGS = ("concatenate", "projection", "classifier", "twin_classifier", "proxies")
 """How a discriminator of `num_classes` = K classes sees, or tells, the class:
 
 - "concatenate": the one-hot label is part of its input (Mirza & Osindero 2014, "Conditional
@@ -19,32 +19,56 @@ CONDITIONINGS = ("concatenate", "projection", "classifier", "twin_classifier")
 - "classifier": `class_logits` (B, K), for an auxiliary classifier (Odena et al. 2017, "Conditional
   image synthesis with auxiliary classifier GANs");
 - "twin_classifier": `class_logits` (B, 2 K), for classes of reals, then of fakes (Hou et al. 2022,
-  "Conditional GANs with auxiliary discriminative classifier").
+  "Conditional GANs with auxiliary discriminative classifier");
+- "proxies": `class_logits` (B, 2, E), for contrastive losses, which normalize them: an embedding of
+  the features, then the proxy of the label; E is the features' own width (Kang & Park 2020,
+  "ContraGAN: contrastive learning for conditional image generation"; Kang et al. 2021, "Rebooting
+  ACGAN: auxiliary classifier GANs with stable training").
 """
 
 
 def head(
-    features: Array, labels: Array | None, num_classes: int | None, conditioning: str
+    features: Array,
+    labels: Array | None,
+    num_classes: int | None,
+    conditioning: str,
+    *,
+    train: bool,
+    spectral: bool = False,
 ) -> Outputs:
     """Makes `Outputs` of features (B, D); its layers are those of the module that calls it.
 
     Args:
       features: (B, D).
-      labels: (B,) int32, for "projection".
+      labels: (B,) int32, for "projection" and "proxies".
       num_classes: K, for a conditional discriminator.
       conditioning: one of `CONDITIONINGS`; read where there are classes.
+      train: whether spectral vectors move.
+      spectral: whether kernels and tables are spectrally normalized.
 
     Raises:
-      InputError: there is no such conditioning.
+      InputError: there is no such conditioning, or there are no labels for it.
     """
     if conditioning not in CONDITIONINGS:
         raise InputError(f"conditioning is {conditioning!r}; there are {', '.join(CONDITIONINGS)}")
-    logits = nn.Dense(1)(features)[:, 0]
-    class_logits = None
-    if num_classes is not None and conditioning == "projection":
-        embedding = nn.Embed(num_classes, features.shape[-1], name="class_embedding")
-        logits = logits + jnp.sum(embedding(labels) * features, axis=-1)
-    elif num_classes is not None and conditioning != "concatenate":
-        outputs = num_classes * (2 if conditioning == "twin_classifier" else 1)
-        class_logits = nn.Dense(outputs, name="class_logits")(features)
-    return Outputs(logits=logits, features=features, class_logits=class_logits)
+    width = features.shape[-1]
+
+    def dense(outputs: int, name: str | None = None) -> Array:
+        return Dense(outputs, spectral=spectral, name=name)(features, train=train)
+
+    def embedding(num_classes: int, name: str) -> Array:
+        if labels is None:
+            raise InputError(f"conditioning {conditioning!r} needs labels, and got none")
+        return Embed(num_classes, width, spectral=spectral, name=name)(labels, train=train)
+
+    logits = dense(1)[:, 0]
+    if num_classes is None or conditioning == "concatenate":
+        return Outputs(logits, features)
+    if conditioning == "projection":
+        term = jnp.sum(embedding(num_classes, "class_embedding") * features, axis=-1)
+        return Outputs(logits + term, features)
+    if conditioning == "proxies":
+        pair = dense(width, "class_projection"), embedding(num_classes, "class_proxies")
+        return Outputs(logits, features, jnp.stack(pair, axis=1))
+    outputs = num_classes * (2 if conditioning == "twin_classifier" else 1)
+    return Outputs(logits, features, dense(outputs, "class_logits"))

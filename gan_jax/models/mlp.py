@@ -13,11 +13,18 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation, leaky_relu
 from gan_jax.models.heads import head
 from gan_jax.models.outputs import Outputs
+from gan_jax.nn.batch_norm import BatchNorm
+from gan_jax.nn.dense import Dense
 
 Array = jax.Array
+
+NORMS = ("none", "batch")
+"""What stands between a hidden layer of the generator and its activation: nothing, or batch
+normalization, whose gain and bias go by the label where there are classes."""
 
 
 class MLPGenerator(nn.Module):
@@ -29,6 +36,8 @@ class MLPGenerator(nn.Module):
       activation: of the hidden layers.
       output: of the last layer; `tanh` keeps images in [-1, 1].
       num_classes: for a conditional generator.
+      norm: one of `NORMS`.
+      axis_name: the mapped axis that batch normalization averages over; None under plain `jit`.
       dtype: what it computes in; parameters and images are float32 all the same.
     """
 
@@ -37,16 +46,35 @@ class MLPGenerator(nn.Module):
     activation: Activation = leaky_relu
     output: Activation = jnp.tanh
     num_classes: int | None = None
+    norm: str = "none"
+    axis_name: str | None = None
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
     ) -> Array:
-        """Returns images (B, H, W, C); `labels` (B,) int32 where there are classes."""
-        del train, keys
+        """Returns images (B, H, W, C).
+
+        Args:
+          z: (B, Z).
+          labels: (B,) int32 where there are classes.
+          train: whether batch normalization uses the batch's statistics.
+          keys: not used.
+
+        Raises:
+          InputError: there is no such norm.
+        """
+        del keys
+        if self.norm not in NORMS:
+            raise InputError(f"norm is {self.norm!r}; there are {', '.join(NORMS)}")
         x = _with_label(z, labels, self.num_classes)
-        x = _hidden(x, self.widths, self.activation, self.dtype)
+        for width in self.widths:
+            x = nn.Dense(width, dtype=self.dtype)(x)
+            if self.norm == "batch":
+                norm = BatchNorm(self.num_classes, axis_name=self.axis_name, dtype=self.dtype)
+                x = norm(x, labels, train=train)
+            x = self.activation(x)
         x = nn.Dense(math.prod(self.image_shape), dtype=self.dtype)(x)
         return self.output(x.astype(jnp.float32)).reshape(-1, *self.image_shape)
 
@@ -59,6 +87,7 @@ class MLPDiscriminator(nn.Module):
       activation: of the hidden layers.
       num_classes: for a conditional discriminator.
       conditioning: how it is conditional; one of `heads.CONDITIONINGS`.
+      spectral: whether every kernel, the head's too, is spectrally normalized.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
 
@@ -66,28 +95,39 @@ class MLPDiscriminator(nn.Module):
     activation: Activation = leaky_relu
     num_classes: int | None = None
     conditioning: str = "concatenate"
+    spectral: bool = False
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(
         self, images: Array, labels: Array | None = None, *, train: bool, keys: Any = None
     ) -> Outputs:
-        """Returns `Outputs`; `labels` (B,) int32 where there are classes."""
-        del train, keys
+        """Returns `Outputs`.
+
+        Args:
+          images: (B, H, W, C).
+          labels: (B,) int32 where there are classes.
+          train: whether spectral vectors move.
+          keys: not used.
+        """
+        del keys
         x = images.reshape(images.shape[0], -1)
         if self.conditioning == "concatenate":
             x = _with_label(x, labels, self.num_classes)
-        x = _hidden(x, self.widths, self.activation, self.dtype).astype(jnp.float32)
-        return head(x, labels, self.num_classes, self.conditioning)
+        for width in self.widths:
+            dense = Dense(width, dtype=self.dtype, spectral=self.spectral)
+            x = self.activation(dense(x, train=train))
+        return head(
+            x.astype(jnp.float32),
+            labels,
+            self.num_classes,
+            self.conditioning,
+            train=train,
+            spectral=self.spectral,
+        )
 
 
 def _with_label(x: Array, labels: Array | None, num_classes: int | None) -> Array:
     if num_classes is None:
         return x
     return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)
-
-
-def _hidden(x: Array, widths: Sequence[int], activation: Activation, dtype: Any) -> Array:
-    for width in widths:
-        x = activation(nn.Dense(width, dtype=dtype)(x))
-    return x

@@ -11,7 +11,8 @@ class Outputs(NamedTuple):
     Attributes:
       logits: (B,) float32; positive means real.
       features: (B, D), the last hidden layer.
-      class_logits: (B, K) where the network classifies, else None.
+      class_logits: (B, K) where the network classifies, or what else its class loss reads (see
+        `heads.CONDITIONINGS`); else None.
     """
 
     logits: jax.Array

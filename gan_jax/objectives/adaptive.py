@@ -1,7 +1,7 @@
-"""Parts of the objective that carry numbers from update to update, in `TrainState.controls`."""
+"""Parts of the objective that need more than their arguments: numbers that last, or more fakes."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -12,13 +12,27 @@ Controls = Mapping[str, Array]
 class Adaptive(NamedTuple):
     """A penalty or an augmentation that also reads numbers which follow the training.
 
+    The numbers are carried from update to update in `TrainState.controls`.
+
     Attributes:
       function: the penalty or augmentation; takes `controls` as one keyword more.
       initial: the numbers by name, as they are before the first update.
-      update: `(controls, metrics) -> controls` after each update of the discriminator, of whose
+      update: `(controls, metrics) -> controls` after each update that it had a part in, of whose
         metrics it reads means over the whole batch.
     """
 
-    function: Callable[..., Array]
+    function: Callable[..., Any]
     initial: Mapping[str, float]
     update: Callable[[Controls, Mapping[str, Array]], dict[str, Array]]
+
+
+class OfLatents(NamedTuple):
+    """A penalty on the discriminator that makes more fakes.
+
+    Attributes:
+      function: the penalty; takes two keywords more. `generate` maps latents (B, Z) to images
+        (B, H, W, C), and has all else inside: it is not differentiated, and a row keeps its label
+        and its keys. `z` (B, Z) are the latents of the fakes: `generate(z)` is `fake`.
+    """
+
+    function: Callable[..., Array]

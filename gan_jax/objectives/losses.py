@@ -27,14 +27,15 @@ class Loss(NamedTuple):
       relativistic: whether the generator's side reads `real_logits` (else they may be None).
       couples: whether a value depends on other examples of the batch than its own. Both functions
         then take `axis_name=None`, and see the whole batch where it lies on several devices.
-      undecided: the logit that stands for neither real nor fake, where a logit is judged by itself.
+      undecided: the logit that stands for neither real nor fake, where a logit is judged by itself;
+        None where there is none.
     """
 
     discriminator: Callable[..., Array]
     generator: Callable[..., Array]
     relativistic: bool = False
     couples: bool = False
-    undecided: float = 0.0
+    undecided: float | None = 0.0
 
     def over(self, axis_name: str | None) -> "Loss":
         """Returns the loss of a batch that is spread over a mapped axis."""
@@ -51,9 +52,15 @@ def sign_rate(
 ) -> Array:
     """Returns the mean sign, shape (), of what the loss judges reals by: 1 where it is always sure.
 
-    That is a logit's distance from the undecided one, from that of its row's fake, or from the mean
-    of the fakes. It tells nothing of a Wasserstein critic, whose values have no zero.
+    With both logits exchanged it is that of the fakes, -1 where it is always sure. What is judged
+    is a logit's distance from the undecided one, from that of its row's fake, or from the mean of
+    the fakes.
+
+    Raises:
+      InputError: for a Wasserstein critic, whose logits have no zero.
     """
+    if loss.undecided is None:
+        raise InputError("the signs of a Wasserstein critic mean nothing")
     against: Array | float = loss.undecided
     if loss.couples:
         against = mean_over(fake_logits.mean(), axis_name)
@@ -126,7 +133,7 @@ def _wasserstein_generator(fake_logits: Array, real_logits: Array | None = None)
     return -fake_logits
 
 
-WASSERSTEIN = Loss(_wasserstein_discriminator, _wasserstein_generator)
+WASSERSTEIN = Loss(_wasserstein_discriminator, _wasserstein_generator, undecided=None)
 """The dual of the Wasserstein-1 distance, if a penalty keeps the critic Lipschitz.
 
     L_D = D(G(z)) - D(x),    L_G = -D(G(z))

@@ -3,7 +3,8 @@
 A penalty is `penalty(discriminate, real, fake, keys) -> (B,)`: `discriminate` maps images
 (B, H, W, C) to logits (B,), with the augmentation inside, so that gradients are taken at the image
 before it. `keys` (B,) are for penalties that draw. The mean over the batch and the weight (the
-papers' gamma or lambda) are the caller's. LeCam's, which remembers, is an `Adaptive`.
+papers' gamma or lambda) are the caller's. LeCam's, which remembers, is an `Adaptive`; that of
+latent consistency, which makes fakes of its own, is `OfLatents`.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,9 +13,9 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
-from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents
 from gan_jax.objectives.augment import flip, shift
-from gan_jax.rng import substream
+from gan_jax.rng import normal, substream
 
 Array = jax.Array
 Discriminate = Callable[[Array], Array]
@@ -31,8 +32,13 @@ def squared_gradient(discriminate: Discriminate, images: Array) -> Array:
     return jnp.sum(jnp.square(gradient), axis=range(1, images.ndim))
 
 
-def _gradient_norm(discriminate: Discriminate, images: Array) -> Array:
-    square = squared_gradient(discriminate, images)
+def gradient_norm(discriminate: Discriminate, images: Array) -> Array:
+    """The norm of each logit's gradient at its image: |grad_x D(x)|, shape (B,)."""
+    return norm(squared_gradient(discriminate, images))
+
+
+def norm(square: Array) -> Array:
+    """The root of squared norms, which at 0 has the derivative 0."""
     # The root has no derivative at 0, and XLA would make NaN of it; 0 is a subgradient.
     positive = square > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
@@ -65,7 +71,7 @@ def wgan_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -
     lambda = 10.
     """
     points = _between(real, fake, substream(keys, "between"))
-    return jnp.square(_gradient_norm(discriminate, points) - 1)
+    return jnp.square(gradient_norm(discriminate, points) - 1)
 
 
 def one_sided_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
@@ -74,7 +80,7 @@ def one_sided_gp(discriminate: Discriminate, real: Array, fake: Array, keys: Arr
     Reference: Petzka et al. 2018, "On the regularization of Wasserstein GANs" (WGAN-LP).
     """
     points = _between(real, fake, substream(keys, "between"))
-    return jnp.square(jax.nn.relu(_gradient_norm(discriminate, points) - 1))
+    return jnp.square(jax.nn.relu(gradient_norm(discriminate, points) - 1))
 
 
 def dragan(discriminate: Discriminate, real: Array, fake: Array, keys: Array) -> Array:
@@ -88,7 +94,7 @@ def dragan(discriminate: Discriminate, real: Array, fake: Array, keys: Array) ->
     del fake
     noise = jax.vmap(lambda key: jax.random.uniform(key, real.shape[1:]))(substream(keys, "around"))
     deviation = jnp.std(real, axis=range(1, real.ndim), keepdims=True)
-    return jnp.square(_gradient_norm(discriminate, real + 0.5 * deviation * noise) - 1)
+    return jnp.square(gradient_norm(discriminate, real + 0.5 * deviation * noise) - 1)
 
 
 def _between(real: Array, fake: Array, keys: Array) -> Array:
@@ -142,6 +148,39 @@ def balanced_consistency(
     return of_reals + consistency(discriminate, fake, real, keys, transform=transform)
 
 
+def perturb(z: Array, keys: Array, deviation: float) -> Array:
+    """Moves latents (B, Z) by noise: z + d, d ~ N(0, deviation^2) for each of their components."""
+    return z + deviation * normal(substream(keys, "perturbation"), z.shape[1:])
+
+
+def latent_consistency(
+    discriminate: Discriminate,
+    real: Array,
+    fake: Array,
+    keys: Array,
+    *,
+    generate: Callable[[Array], Array],
+    z: Array,
+    deviation: float = 0.03,
+) -> Array:
+    """(D(G(z)) - D(G(z + d)))^2, d ~ N(0, deviation^2): D shall not see a small move of the latent.
+
+    The discriminator's side of zCR; the generator's is `latent_diversity`, of
+    `gan_jax.generator_penalties`. One pass of the generator and of the discriminator more.
+
+    Reference: Zhao et al. 2021, "Improved consistency regularization for GANs" (zCR-GAN), with
+    lambda_dis = 5 and sigma_noise = 0.03. In the comparison of Karras et al. 2020, "Training
+    generative adversarial networks with limited data", the deviation is 0.1 and the weight 0.2.
+    """
+    del real
+    moved = generate(perturb(z, keys, deviation))
+    return jnp.square(discriminate(fake) - discriminate(moved))
+
+
+LATENT_CONSISTENCY = OfLatents(latent_consistency)
+"""`latent_consistency` for who has a generator to give it."""
+
+
 def lecam(
     discriminate: Discriminate, real: Array, fake: Array, keys: Array, *, controls: Controls
 ) -> Array:
@@ -170,10 +209,15 @@ LECAM = Adaptive(lecam, {"lecam_real": 0.0, "lecam_fake": 0.0}, _follow_logits)
 """`lecam` with its averages, which begin at 0 and forget half in 69 updates (decay 0.99)."""
 
 
-BY_LOGITS: frozenset[Callable[..., Array]] = frozenset({lecam, consistency, balanced_consistency})
+BY_LOGITS: frozenset[Callable[..., Array]] = frozenset(
+    {lecam, consistency, balanced_consistency, latent_consistency}
+)
 """Penalties that take no gradient by the image, so that BatchNorm may couple the examples."""
 
-PENALTIES: Mapping[str, Penalty | Adaptive] = MappingProxyType(
+OF_REALS: frozenset[Callable[..., Array]] = frozenset({r1, dragan, consistency})
+"""Penalties that look at the reals alone."""
+
+PENALTIES: Mapping[str, Penalty | Adaptive | OfLatents] = MappingProxyType(
     {
         "r1": r1,
         "r2": r2,
@@ -183,5 +227,6 @@ PENALTIES: Mapping[str, Penalty | Adaptive] = MappingProxyType(
         "lecam": LECAM,
         "consistency": consistency,
         "balanced_consistency": balanced_consistency,
+        "latent_consistency": LATENT_CONSISTENCY,
     }
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -19,32 +20,52 @@ from gan_jax.errors import InputError
 AXIS = "devices"
 
 Update = Callable[[Any, Mapping[str, jax.Array]], tuple[Any, dict[str, jax.Array]]]
+Diagnose = Callable[[Any, Mapping[str, jax.Array]], dict[str, jax.Array]]
 Decode = Callable[[Mapping[str, jax.Array], Mapping[str, jax.Array]], dict[str, jax.Array]]
 Devices = Sequence[jax.Device] | None
 Call = Callable[[Any, Any, Any], tuple[Any, dict[str, jax.Array]]]
 
 
-def several_steps(update: Update, decode: Decode) -> Call:
+def several_steps(
+    update: Update, decode: Decode, diagnose: Diagnose | None = None, *, every: int = 1
+) -> Call:
     """Returns `(state, resident, feed) -> (state, metrics)`: as many updates as `feed` has steps.
 
     Args:
       update: an `Algorithm`'s update.
       decode: `(resident, feed of one step) -> batch`.
+      diagnose: an `Algorithm`'s, whose metrics join those of a call that ends at a step which
+        `every` divides; elsewhere they are 0.
+      every: updates from one diagnosis to the next.
 
     Returns:
       A pure function of what one device sees; every array of `feed` begins with the axis of steps.
-      The metrics are the mean over the steps.
+      The updates' metrics are the mean over the steps.
     """
 
     def call(state: Any, resident: Any, feed: Any) -> tuple[Any, dict[str, jax.Array]]:
         def one(state: Any, feed: Any) -> tuple[Any, dict[str, jax.Array]]:
             return update(state, decode(resident, feed))
 
+        last = jax.tree.map(lambda x: x[-1], feed)
         if len(feed["index"]) == 1:
             # Some convolutions run far slower inside a loop on CPU.
-            return one(state, jax.tree.map(lambda x: x[0], feed))
-        state, metrics = jax.lax.scan(one, state, feed)
-        return state, jax.tree.map(lambda x: x.mean(0), metrics)
+            state, metrics = one(state, last)
+        else:
+            state, metrics = jax.lax.scan(one, state, feed)
+            metrics = jax.tree.map(lambda x: x.mean(0), metrics)
+        if diagnose is not None:
+            metrics |= now_and_then(diagnose, state, decode(resident, last))
+        return state, metrics
+
+    def now_and_then(
+        diagnose: Diagnose, state: Any, batch: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        nothing = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(diagnose, state, batch)
+        )
+        due = state.step % every == 0
+        return jax.lax.cond(due, lambda: diagnose(state, batch), lambda: nothing)
 
     return call
 

@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax.errors import InputError
 from gan_jax.models.activations import ACTIVATIONS, linear
 from gan_jax.models.families import FAMILIES
-from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.mlp import NORMS, MLPDiscriminator, MLPGenerator
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 
 
@@ -66,6 +67,86 @@ def test_the_mlps_of_the_article(key):
     assert count(weights) == sum(i * o + o for i, o in layers)
     layers = [(784, 512), (512, 256), (256, 128), (128, 1)]
     assert count(critic) == sum(i * o + o for i, o in layers)
+
+
+LABELS = np.array([0, 2, 2, 1, 0, 1, 2, 0])
+
+
+def normed(num_classes, **options):
+    return MLPGenerator((2, 2, 1), (7, 5), num_classes=num_classes, norm="batch", **options)
+
+
+@pytest.fixture
+def drawn(key):
+    """Latents, and for conditional generators variables with tables that are not 0."""
+    z = jax.random.normal(key, (8, 3))
+    variables = normed(3).init(key, z, LABELS, train=False)
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda x: x + np.float32(random.normal(size=x.shape)), variables)
+    return z, {**variables, "params": params["params"]}
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_batch_normalization_stands_before_each_activation(num_classes, drawn, key):
+    z, variables = drawn
+    network = normed(num_classes)
+    if num_classes is None:
+        variables = network.init(key, z, train=False)
+    plain = MLPGenerator((2, 2, 1), (7, 5), num_classes=num_classes)
+    start, labels = network.init(key, z, LABELS, train=False), jnp.array(LABELS)
+    for name, layer in plain.init(key, z, LABELS, train=False)["params"].items():
+        jax.tree.map(np.testing.assert_array_equal, start["params"][name], layer)
+
+    params = variables["params"]
+    x = z if num_classes is None else np.concatenate([z, np.eye(3)[LABELS]], axis=1)
+    for i in range(2):
+        x = x @ params[f"Dense_{i}"]["kernel"] + params[f"Dense_{i}"]["bias"]
+        x = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-5)
+        if num_classes is not None:
+            tables = params[f"BatchNorm_{i}"]
+            x = x * (1 + tables["gain"][labels]) + tables["bias"][labels]
+        x = np.where(x > 0, x, 0.2 * x)
+    expected = np.tanh(x @ params["Dense_2"]["kernel"] + params["Dense_2"]["bias"])
+    found = network.apply(variables, z, labels, train=True)
+    np.testing.assert_allclose(found, expected.reshape(found.shape), atol=1e-5)
+
+
+def test_batch_normalization_sees_the_whole_batch(drawn):
+    z, variables = drawn
+    expected = normed(3).apply(variables, z, LABELS, train=True)
+    part = normed(3, axis_name="devices")
+    found = jax.vmap(
+        lambda z, labels: part.apply(variables, z, labels, train=True), axis_name="devices"
+    )(z.reshape(4, 2, 3), LABELS.reshape(4, 2))
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-6)
+
+
+def test_an_image_of_running_statistics_depends_on_its_own_latent_alone(drawn):
+    z, variables = drawn
+    together = normed(3).apply(variables, z, LABELS, train=False)
+    alone = normed(3).apply(variables, z[:1], LABELS[:1], train=False)
+    np.testing.assert_allclose(together[:1], alone, atol=1e-6)
+
+
+def test_statistics_and_spectral_vectors_are_float32_in_half_precision(key):
+    z, images = jnp.ones((5, 16)), jnp.ones((5, 28, 28, 1))
+    for network, inputs, collection in (
+        (MLPGenerator((28, 28, 1), norm="batch", dtype=jnp.bfloat16), z, "batch_stats"),
+        (MLPDiscriminator(spectral=True, dtype=jnp.bfloat16), images, "spectral"),
+    ):
+        variables = jax.eval_shape(lambda n=network, x=inputs: n.init(key, x, train=False))
+        outputs, updates = jax.eval_shape(
+            lambda v, n=network, x=inputs, c=collection: n.apply(v, x, train=True, mutable=[c]),
+            variables,
+        )
+        assert jax.tree.leaves(updates)
+        for leaf in jax.tree.leaves((variables, outputs, updates)):
+            assert leaf.dtype == jnp.float32
+
+
+def test_an_unknown_norm_is_refused_with_the_choices(key):
+    with pytest.raises(InputError, match=f"'bach'.*{', '.join(NORMS)}"):
+        MLPGenerator((1, 1, 2), norm="bach").init(key, jnp.zeros((1, 3)), train=False)
 
 
 def test_leaky_relu_has_slope_a_fifth():

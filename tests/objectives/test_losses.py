@@ -152,8 +152,20 @@ def test_smoothing_by_nothing_changes_nothing_and_elsewhere_it_is_refused():
 def test_the_sign_rate_of_reals(name):
     """From what the loss judges by: three reals of four look real, or all of them."""
     real, fake = jnp.array([0.4, 1.0, 2.0, 3.0]), jnp.array([0.6, 0.2, 0.2, 0.3])
+    if name == "wasserstein":
+        with pytest.raises(InputError, match="mean nothing"):
+            sign_rate(LOSSES[name], real, fake)
+        return
     expected = {"least_squares": 0.5, "relativistic": 0.5}.get(name, 1.0)
     assert float(sign_rate(LOSSES[name], real, fake)) == expected
+
+
+def test_the_sign_rate_of_fakes():
+    """With the logits exchanged; a pair that is told apart rightly gives 1 and -1."""
+    real, fake = jnp.array([0.4, 1.0, 2.0, 3.0]), jnp.array([0.6, -0.2, 0.2, 0.3])
+    assert float(sign_rate(LOSSES["hinge"], fake, real)) == 0.5
+    assert float(sign_rate(LOSSES["relativistic"], fake, real)) == -0.5
+    assert float(sign_rate(LOSSES["relativistic_average"], fake, real)) == -1
 
 
 def test_the_sign_rate_sees_the_fakes_of_all_devices():

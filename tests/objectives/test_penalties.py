@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gan_jax import rng
-from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.adaptive import Adaptive, OfLatents
 from gan_jax.objectives.augment import flip, shift
-from gan_jax.objectives.penalties import LECAM, PENALTIES
+from gan_jax.objectives.penalties import LECAM, OF_REALS, PENALTIES
 
 RANDOM = np.random.default_rng(0)
 REAL, FAKE = RANDOM.normal(size=(2, 5, 2, 3, 1))
@@ -18,14 +18,30 @@ MATRIX = RANDOM.normal(size=(6, 6)) / 2
 MATRIX = MATRIX + MATRIX.T
 KEYS = jax.random.split(jax.random.key(0), 5)
 ANCHORS = {"lecam_real": 0.7, "lecam_fake": -0.4}
+LATENTS = RANDOM.normal(size=(5, 4))
+GENERATOR = RANDOM.normal(size=(4, 6))
 
 
-def bound(name):
-    """The penalty as `(discriminate, real, fake, keys)`, given its controls."""
+def function_of(penalty):
+    return penalty.function if isinstance(penalty, Adaptive | OfLatents) else penalty
+
+
+def bound(name, latents=LATENTS):
+    """The penalty as `(discriminate, real, fake, keys)`, given its controls or its generator."""
     penalty = PENALTIES[name]
-    if not isinstance(penalty, Adaptive):
-        return penalty
-    return lambda *arguments: penalty.function(*arguments, controls=ANCHORS)
+
+    def generate(z):
+        return (z @ jnp.asarray(GENERATOR, z.dtype)).reshape(-1, 2, 3, 1)
+
+    def of_latents(discriminate, real, fake, keys):
+        z = jnp.asarray(latents, fake.dtype)
+        return penalty.function(discriminate, real, fake, keys, generate=generate, z=z)
+
+    if isinstance(penalty, OfLatents):
+        return of_latents
+    if isinstance(penalty, Adaptive):
+        return lambda *arguments: penalty.function(*arguments, controls=ANCHORS)
+    return penalty
 
 
 def quadratic(images):
@@ -60,6 +76,10 @@ def transformed(images):
     return np.float64(shift(flipped, rng.substream(keys, "shift"), 1))
 
 
+MOVES = 0.03 * np.float64(rng.normal(rng.substream(KEYS, "perturbation"), (4,)))
+MOVED = (LATENTS + MOVES) @ GENERATOR
+
+
 def inconsistency(images):
     return (logits(images) - logits(transformed(images))) ** 2
 
@@ -73,6 +93,7 @@ CASES = {
     "lecam": (logits(REAL) + 0.4) ** 2 + (logits(FAKE) - 0.7) ** 2,
     "consistency": inconsistency(REAL),
     "balanced_consistency": inconsistency(REAL) + inconsistency(FAKE),
+    "latent_consistency": (logits(FAKE) - logits(MOVED)) ** 2,
 }
 
 
@@ -98,7 +119,7 @@ def test_a_row_never_sees_another():
     order = np.array([3, 0, 4, 1, 2])
     for name in PENALTIES:
         values = bound(name)(quadratic, jnp.float32(REAL), jnp.float32(FAKE), KEYS)
-        permuted = bound(name)(
+        permuted = bound(name, LATENTS[order])(
             quadratic, jnp.float32(REAL[order]), jnp.float32(FAKE[order]), KEYS[order]
         )
         np.testing.assert_allclose(permuted, values[order], rtol=1e-6, err_msg=name)
@@ -151,10 +172,19 @@ def test_lecam_follows_the_mean_logits():
 
 
 @pytest.mark.parametrize("name", PENALTIES)
+def test_those_of_reals_look_at_no_fake(name):
+    values, others = (
+        bound(name)(quadratic, jnp.float32(REAL), jnp.float32(fake), KEYS)
+        for fake in (FAKE, 2 * FAKE)
+    )
+    assert (values == others).all() == (function_of(PENALTIES[name]) in OF_REALS)
+
+
+@pytest.mark.parametrize("name", PENALTIES)
 def test_conventions(name):
     penalty = PENALTIES[name]
-    function = penalty.function if isinstance(penalty, Adaptive) else penalty
-    parameters = list(inspect.signature(function).parameters)
+    parameters = list(inspect.signature(function_of(penalty)).parameters)
     assert parameters[:4] == ["discriminate", "real", "fake", "keys"]
-    assert set(parameters[4:]) <= {"controls", "transform"}
+    assert set(parameters[4:]) <= {"controls", "transform", "generate", "z", "deviation"}
     assert ("controls" in parameters) == isinstance(penalty, Adaptive)
+    assert ({"generate", "z"} <= set(parameters)) == isinstance(penalty, OfLatents)

@@ -11,13 +11,14 @@ the geometry and is filtered and cut out like the rest; colour operations and no
 from gan_jax.objectives.augment.diffaugment import OPERATIONS, diff_augment
 from gan_jax.objectives.augment.pipeline import POLICIES, ada, adaptive, adjust_probability
 from gan_jax.objectives.augment.plain import crop, flip, noise, rotate, scale, shift
-from gan_jax.objectives.augment.pseudo import pseudo_augment
+from gan_jax.objectives.augment.pseudo import adaptive_pseudo, pseudo_augment
 
 __all__ = [
     "OPERATIONS",
     "POLICIES",
     "ada",
     "adaptive",
+    "adaptive_pseudo",
     "adjust_probability",
     "crop",
     "diff_augment",

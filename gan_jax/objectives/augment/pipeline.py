@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive, Controls
 from gan_jax.objectives.augment import affine, bands, colour
 from gan_jax.objectives.augment.rows import add_noise, cut_out, on_colour, per_image
@@ -312,6 +313,24 @@ def adjust_probability(
     return jnp.clip(p + step, 0.0, 1.0)
 
 
+def steering(
+    name: str, *, images: int, target: float, speed_images: int
+) -> Callable[[Controls, Mapping[str, Array]], dict[str, Array]]:
+    """Returns the update of an `Adaptive` whose probability `controls[name]` is so adjusted.
+
+    Raises:
+      InputError: (the update) no signs are known, those of a Wasserstein critic having no meaning.
+    """
+
+    def update(controls: Controls, metrics: Mapping[str, Array]) -> dict[str, Array]:
+        if "real_signs" not in metrics:
+            raise InputError("what steers by the signs of logits needs a loss that has them")
+        signs = metrics["real_signs"]
+        return {name: adjust_probability(controls[name], signs, images, target, speed_images)}
+
+    return update
+
+
 def adaptive(
     policy: Sequence[str] = POLICIES["bgc"],
     *,
@@ -334,10 +353,6 @@ def adaptive(
     def augment(images: Array, keys: Array, *, controls: Controls) -> Array:
         return ada(images, keys, controls["ada_probability"], policy)
 
-    def update(controls: Controls, metrics: Mapping[str, Array]) -> dict[str, Array]:
-        p = adjust_probability(
-            controls["ada_probability"], metrics["real_signs"], images, target, speed_images
-        )
-        return {"ada_probability": p}
-
-    return Adaptive(augment, {"ada_probability": 0.0}, update)
+    name = "ada_probability"
+    update = steering(name, images=images, target=target, speed_images=speed_images)
+    return Adaptive(augment, {name: 0.0}, update)

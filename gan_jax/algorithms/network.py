@@ -1,0 +1,55 @@
+"""A Flax network in training: its first state, and a pass that moves its variables."""
+
+from typing import Any
+
+import jax
+import optax
+
+from gan_jax.rng import substream
+from gan_jax.train_state import NetState, PyTree
+
+Array = jax.Array
+
+
+def init_net(
+    network: Any,
+    optimizer: optax.GradientTransformation,
+    stream: str,
+    keys: Array,
+    inputs: Array,
+    labels: Array | None,
+) -> NetState:
+    """Returns the first state of a network, from one example of its input.
+
+    Args:
+      network: a Flax module.
+      optimizer: an optax transformation.
+      stream: names the draws.
+      keys: (1,).
+      inputs: (1, ...).
+      labels: (1,) int32, or None.
+    """
+    keys = substream(keys, stream)
+    variables = dict(network.init(keys[0], inputs, labels, train=False, keys=keys))
+    params = variables.pop("params")
+    return NetState(params=params, variables=variables, opt_state=optimizer.init(params))
+
+
+def forward(
+    network: Any,
+    params: PyTree,
+    variables: PyTree,
+    inputs: Array,
+    labels: Array | None,
+    keys: Array,
+) -> tuple[Any, PyTree]:
+    """A training pass: the outputs, and what the pass makes of the variables."""
+    outputs, updates = network.apply(
+        {"params": params, **variables},
+        inputs,
+        labels,
+        train=True,
+        keys=keys,
+        mutable=list(variables),
+    )
+    return outputs, {**variables, **updates}

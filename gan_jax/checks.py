@@ -1,0 +1,265 @@
+"""What a config's values may be: each mistake ends in a line that says what would do."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from gan_jax.configuration import flatten
+from gan_jax.errors import InputError, did_you_mean
+from gan_jax.experiment import PRECISIONS, DataFacts, build_algorithm
+from gan_jax.models.activations import ACTIVATIONS
+from gan_jax.models.families import FAMILIES
+from gan_jax.models.heads import CONDITIONINGS
+from gan_jax.models.mlp import NORMS
+from gan_jax.objectives import augment
+from gan_jax.objectives.class_losses import CLASS_LOSSES
+from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
+from gan_jax.objectives.losses import LOSSES, smoothed
+from gan_jax.objectives.penalties import PENALTIES
+from gan_jax.schedules import SHAPES
+
+_OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
+_SCHEDULED = (*_OPTIMIZERS, "penalty_schedule", "ema")
+
+_BETAS = ("b1", "b2", "b1_final", "b2_final")
+_PENALTIES = {"penalties": PENALTIES, "generator_penalties": GENERATOR_PENALTIES}
+
+_CHOICES: Mapping[str, Iterable[str]] = {
+    "loss": LOSSES,
+    "generator.family": FAMILIES,
+    "discriminator.family": FAMILIES,
+    "generator.activation": ACTIVATIONS,
+    "generator.output": ACTIVATIONS,
+    "discriminator.activation": ACTIVATIONS,
+    "discriminator.conditioning": CONDITIONINGS,
+    "class_loss": ("none", *CLASS_LOSSES),
+    **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
+    "generator.norm": NORMS,
+    "fake_labels": ("data", "uniform"),
+    "augment.name": ("none", "diffaugment", "ada", "apa"),
+    "augment.policy": augment.POLICIES,
+    "precision": PRECISIONS,
+    "data.balance": ("none", "uniform"),
+    "data.normalize": ("range", "standardize"),
+    "data.placement": ("auto", "device", "host"),
+}
+_POSITIVE = (
+    *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
+    *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
+    *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("learning_rate", "eps")),
+    *("accumulate", "penalty_interval", "generator_penalty_interval"),
+    *("top_k.least", "top_k.decay", "augment.target", "augment.speed"),
+)
+_NOT_NEGATIVE = (
+    *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
+    "class_weight",
+    *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
+    *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
+)
+_BELOW = {
+    "seed": 2**32,  # what a PRNG key is made from
+    "label_smoothing": 1,
+    "data.channels": 5,
+    "data.image_size": 8193,  # beyond it memory ends before anything is said
+    **{f"{key}.{beta}": 1 for key in _OPTIMIZERS for beta in _BETAS},
+}
+_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target")
+_INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
+
+
+def check_config(config: ConfigDict) -> None:
+    """Checks all that can be known without data and devices.
+
+    Raises:
+      InputError: names the key, what is wrong with it and what would do.
+    """
+    _check_choices(config)
+    _check_ranges(config)
+    for key in ("generator", "discriminator"):
+        _check_fields(key, config[key])
+    _check_steps(config)
+    _check_conditioning(config)
+    _check_fit(config)
+    # What the core refuses to put together, it refuses now; of the data it knows nothing yet.
+    build_algorithm(config, DataFacts((1, 1, 1), num_classes=2, num_examples=1, fingerprint=""))
+
+
+def _values(config: ConfigDict) -> dict[str, Any]:
+    return {key: value for key, value in flatten(config).items() if value is not None}
+
+
+def _check_choices(config: ConfigDict) -> None:
+    values = _values(config)
+    for key, choices in _CHOICES.items():
+        if key in values:
+            _one_of(key, values[key], choices)
+    for key, penalties in _PENALTIES.items():
+        for name in config[key]:
+            _one_of(key, name, penalties)
+    for key, value in values.items():
+        for entry in value if isinstance(value, list) else ():
+            if key == "augment.operations":
+                _one_of(key, entry, augment.OPERATIONS)
+            elif type(entry) is not int or entry < 1:
+                raise InputError(f"config.{key} holds {entry!r}; it takes integers from 1 on")
+
+
+def _check_ranges(config: ConfigDict) -> None:
+    values = _values(config)
+    weights = {key for key in values if key.split(".")[0] in _PENALTIES}
+    bounds: tuple[tuple[str, Iterable[str], Callable[[str], bool]], ...] = (
+        ("be finite", values, lambda key: _is_finite(values[key])),
+        ("be greater than 0", _POSITIVE, lambda key: values[key] > 0),
+        ("not be negative", {*_NOT_NEGATIVE, *_BELOW, *weights}, lambda key: values[key] >= 0),
+        ("be at most 1", _AT_MOST_1, lambda key: values[key] <= 1),
+    )
+    for what, keys, holds in bounds:
+        for key in sorted(values.keys() & set(keys)):
+            if not holds(key):
+                raise InputError(f"config.{key} is {values[key]}; it must {what}")
+    for key in sorted(values.keys() & _BELOW.keys()):
+        if values[key] >= _BELOW[key]:
+            raise InputError(f"config.{key} is {values[key]}; it must be less than {_BELOW[key]}")
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _check_steps(config: ConfigDict) -> None:
+    """Checks that calls divide intervals, and that schedules end after their warm-up."""
+    for key in _INTERVALS:
+        if config[key] % config.steps_per_call:
+            raise InputError(
+                f"config.{key} is {config[key]}, which config.steps_per_call "
+                f"({config.steps_per_call}) does not divide: change one of them"
+            )
+    for key in _SCHEDULED:
+        images = config[key].images or config.total_steps * config.batch_size
+        if config[key].warmup >= images:
+            raise InputError(
+                f"config.{key}.warmup is {config[key].warmup:g}; it must be less than the "
+                f"{images:g} images of the schedule"
+            )
+
+
+def _check_fields(key: str, network: ConfigDict) -> None:
+    """Checks that the keys of a network are fields of its family's module."""
+    module = getattr(FAMILIES[network.family], key)
+    fields = {field.name for field in dataclasses.fields(module)}
+    # These are said elsewhere.
+    fields -= {"image_shape", "num_classes", "parent", "name", "dtype", "axis_name"}
+    for name in set(network) - fields - {"family"}:
+        raise InputError(
+            f"config.{key}.{name}: the family {network.family} has no such field."
+            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
+        )
+
+
+def _check_conditioning(config: ConfigDict) -> None:
+    """Checks that conditional, conditioning and class loss are of one mind."""
+    conditioning = config.discriminator.get("conditioning", "concatenate")
+    if conditioning != "concatenate" and not config.conditional:
+        raise InputError(
+            f"config.discriminator.conditioning={conditioning} needs config.conditional=True"
+        )
+    needed = {name: loss.conditioning for name, loss in CLASS_LOSSES.items()}
+    fitting = [name for name, needs in needed.items() if needs == conditioning] or ["none"]
+    if config.class_loss not in fitting:
+        raise InputError(
+            f"config.class_loss={config.class_loss} does not fit "
+            f"config.discriminator.conditioning={conditioning}, which takes {' or '.join(fitting)}"
+        )
+
+
+def _check_fit(config: ConfigDict) -> None:
+    """Checks that parts suit each other whose names only a config knows."""
+    try:
+        smoothed(LOSSES[config.loss], config.label_smoothing)
+    except InputError as error:
+        raise InputError(
+            f"config.label_smoothing with config.loss={config.loss}: {error}"
+        ) from None
+    if config.fake_labels == "uniform" and not config.conditional:
+        raise InputError("config.fake_labels=uniform needs config.conditional=True")
+    if config.augment.name in ("ada", "apa") and config.loss == "wasserstein":
+        raise InputError(
+            f"config.augment.name={config.augment.name} steers by the signs of logits, which mean "
+            "nothing with config.loss=wasserstein: use diffaugment"
+        )
+    if config.augment.name == "diffaugment" and not config.augment.operations:
+        raise InputError(
+            "config.augment.operations is empty: name some, or config.augment.name=none"
+        )
+    if config.data.normalize == "standardize" and config.generator.output != "linear":
+        raise InputError(
+            "config.data.normalize=standardize needs config.generator.output=linear: "
+            f"{config.generator.output} cannot reach pixels beyond one deviation"
+        )
+
+
+def advice(config: ConfigDict) -> list[str]:
+    """Returns a line for each choice that works but is known to end badly."""
+    lazy = config.penalty_interval > 1 and any(config.penalties.values())
+    if lazy and LOSSES[config.loss].relativistic:
+        return [
+            f"config.penalty_interval is {config.penalty_interval} with the loss {config.loss}: "
+            "the authors of R3GAN say that training can fail at 8; 1 is safe"
+        ]
+    return []
+
+
+def check_start(config: ConfigDict, step: int) -> None:
+    """Checks that the calls of a run that goes on from `step` end where its intervals do.
+
+    Raises:
+      InputError: they do not.
+    """
+    if step % config.steps_per_call:
+        raise InputError(
+            f"this run stopped at step {step}, which config.steps_per_call "
+            f"({config.steps_per_call}) does not divide: go on with "
+            f"--config.steps_per_call={math.gcd(step, config.steps_per_call)}"
+        )
+
+
+def check_batch(config: ConfigDict, devices: int) -> None:
+    """Checks that the devices share a batch evenly, and each its share in equal parts.
+
+    Raises:
+      InputError: they do not.
+    """
+    shares = devices * config.accumulate
+    if config.batch_size % shares:
+        parts = f" in {config.accumulate} parts (config.accumulate)" * (config.accumulate > 1)
+        raise InputError(
+            f"config.batch_size is {config.batch_size}, which {devices} devices cannot share "
+            f"evenly{parts}: try {shares * max(1, round(config.batch_size / shares))}"
+        )
+
+
+def check_data(config: ConfigDict, facts: DataFacts) -> None:
+    """Checks what depends on the data.
+
+    Raises:
+      InputError: classes are asked for and the data has none, or points are to be augmented.
+    """
+    moved = {f"augment.name={config.augment.name}": config.augment.name != "none"}
+    for name in ("consistency", "balanced_consistency"):
+        moved[f"penalties.{name}"] = config.penalties.get(name, 0.0) > 0
+    for key in (key for key, on in moved.items() if on and facts.image_shape[:2] == (1, 1)):
+        raise InputError(f"config.{key} is for images, and {config.data.name} are points")
+    for key in ("conditional", "data.balance"):
+        if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
+            raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
+
+
+def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:
+    if value not in tuple(choices):
+        raise InputError(
+            f"config.{key}: {value!r} is not known.{did_you_mean(value, choices)} "
+            f"There are: {', '.join(choices)}"
+        )

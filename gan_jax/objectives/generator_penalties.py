@@ -1,0 +1,82 @@
+"""Penalties on the generator, one value an example.
+
+A penalty is `penalty(generate, z, keys) -> (B,)`: `generate` maps latents (B, Z) to images
+(B, H, W, C), with all else inside: labels, keys, variables. `keys` (B,) are for what the penalty
+draws. The mean over the batch and the weight are the caller's. It may instead return a pair,
+`((B,), {name: (B,)})`: what else it found, for the metrics. Path length's, which remembers, is an
+`Adaptive`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+
+from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.objectives.penalties import norm, perturb
+from gan_jax.rng import normal, substream
+
+Array = jax.Array
+Generate = Callable[[Array], Array]
+GeneratorPenalty = Callable[[Generate, Array, Array], Array | tuple[Array, dict[str, Array]]]
+
+
+def path_length(
+    generate: Generate, z: Array, keys: Array, *, controls: Controls
+) -> tuple[Array, dict[str, Array]]:
+    """(|J' y| - a)^2: equal steps of the latent shall change the image equally, from anywhere.
+
+    J = dG/dz, y ~ N(0, 1 / (H W)) for each value of an image, and a is a moving average of the
+    lengths |J' y|: `controls["path_length_average"]`. They are returned too, as "path_lengths".
+
+    Reference: Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN",
+    equation 4, where y ~ N(0, 1) and the weight is gamma = ln 2 / (r^2 (ln r - ln 2)) at r x r
+    pixels, for the latents w of all 2 log2(r) - 2 layers together. The authors' code scales y as it
+    is here and averages |J' y|^2 over the layers: so the same weight is 2. It takes the penalty at
+    every 4th update of the generator.
+    """
+    images, pullback = jax.vjp(generate, z)
+    height, width = images.shape[1:3]
+    y = normal(substream(keys, "direction"), images.shape[1:]) / math.sqrt(height * width)
+    # One backward pass serves the batch: image i depends on latent i alone.
+    (gradient,) = pullback(y.astype(images.dtype))
+    lengths = norm(jnp.sum(jnp.square(gradient), axis=range(1, z.ndim)))
+    return jnp.square(lengths - controls["path_length_average"]), {"path_lengths": lengths}
+
+
+def _follow_lengths(controls: Controls, metrics: Mapping[str, Array]) -> dict[str, Array]:
+    """The average after an update: a + 0.01 (mean length - a)."""
+    average = controls["path_length_average"]
+    return {"path_length_average": average + 0.01 * (metrics["path_lengths"] - average)}
+
+
+PATH_LENGTH = Adaptive(path_length, {"path_length_average": 0.0}, _follow_lengths)
+"""`path_length` with its average, which begins at 0 and forgets half in 69 updates (decay 0.99).
+
+It moves after an update. The authors' code moves it before, so that there the penalty already knows
+a hundredth of its own lengths.
+"""
+
+
+def latent_diversity(
+    generate: Generate, z: Array, keys: Array, *, deviation: float = 0.03
+) -> Array:
+    """-|G(z) - G(z + d)|^2, d ~ N(0, deviation^2): the generator shall not ignore a small move.
+
+    The generator's side of zCR; the discriminator's is `latent_consistency`, of
+    `gan_jax.penalties`. A reward: it is at most 0, and has no bound below unless the images have.
+
+    Reference: Zhao et al. 2021, "Improved consistency regularization for GANs" (zCR-GAN), with
+    lambda_gen = 0.5 and sigma_noise = 0.03. Karras et al. 2020, "Training generative adversarial
+    networks with limited data", compare with a mean over the H W C values in place of the norm's
+    sum, a deviation of 0.1 and a weight of 0.02, which here is 0.02 / (H W C).
+    """
+    change = generate(z) - generate(perturb(z, keys, deviation))
+    return -jnp.sum(jnp.square(change), axis=range(1, change.ndim))
+
+
+GENERATOR_PENALTIES: Mapping[str, GeneratorPenalty | Adaptive] = MappingProxyType(
+    {"path_length": PATH_LENGTH, "latent_diversity": latent_diversity}
+)

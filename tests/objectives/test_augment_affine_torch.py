@@ -1,0 +1,79 @@
+"""Resampling, and its gradient by the image, against PyTorch's `grid_sample` and autograd.
+
+`golden/make_affine.py` wrote the expected numbers, and says how.
+"""
+
+import functools
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gan_jax.objectives.augment import affine, pipeline
+
+GOLDEN = pathlib.Path(__file__).parent / "golden" / "affine_torch.npz"
+SHAPES = [(8, 8, 3), (7, 5, 1), (6, 9, 3), (5, 8, 1)]
+KERNELS = {"linear": affine.LINEAR, "cubic": affine.CUBIC}
+# Unoptimized programs compile three times as fast.
+compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
+def draws():
+    """Three general maps of ADA's an image shape, every step of them on, for the script."""
+
+    def warp(key, shape):
+        return pipeline.warp_map(pipeline.draws_for(key, ("warp",))["warp"], 1.0, shape)
+
+    keys = jax.random.split(jax.random.key(0), (len(SHAPES), 3))
+    return {
+        "{}x{}x{}".format(*shape): np.stack([warp(key, shape) for key in row])
+        for shape, row in zip(SHAPES, keys, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(GOLDEN) as arrays:
+        return dict(arrays)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_values_and_gradients(kernel, shape, golden):
+    name = "{}x{}x{}".format(*shape)
+    weights = golden[f"{name}/weights"]
+
+    @compiled
+    @functools.partial(jax.vmap, in_axes=(None, 0))
+    def found(image, matrix):
+        def total(image):
+            output = affine.resample(image, matrix, KERNELS[kernel])
+            return jnp.sum(weights * output), output
+
+        return jax.grad(total, has_aux=True)(image)
+
+    gradients, outputs = found(golden[f"{name}/image"], golden[f"{name}/matrices"])
+    for found, label in ((outputs, kernel), (gradients, f"{kernel}_gradient")):
+        expected = golden[f"{name}/{label}"]
+        assert found.shape == expected.shape == (7, *shape)
+        atol = 1e-5 * np.abs(expected).max()
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol, err_msg=label)
+
+
+def test_the_golden_maps_read_outside(golden):
+    """Where the mirrors are, on each side; and beyond a second mirror."""
+    for height, width, channels in SHAPES:
+        matrices = golden[f"{height}x{width}x{channels}/matrices"][:, :2]
+        x, y = (width - 1) / 2, (height - 1) / 2
+        corners = np.array([[x, y, 1], [-x, y, 1], [x, -y, 1], [-x, -y, 1]]).T
+        read = matrices @ corners / np.array([[x], [y]])  # (maps, 2, corners), 1 at the border
+        assert (read > 1).any(axis=(0, 2)).all()
+        assert (read < -1).any(axis=(0, 2)).all()
+        assert (abs(read) > 3).any()
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **draws())
