@@ -25,6 +25,9 @@ _SEED = flags.DEFINE_integer(
     "seed", 0, "sample: names the sequence of images.", lower_bound=0, upper_bound=2**32 - 1
 )
 _LABELS = flags.DEFINE_list("labels", None, "sample: classes to ask for in turn, such as 0,1,2.")
+_STANDING_BATCHES = flags.DEFINE_integer(
+    "standing_batches", 0, "sample: batches for standing statistics; 0: the running averages."
+)
 _OUTPUT = flags.DEFINE_string(
     "output", None, "sample: FILE.png, FILE.npz or a folder [<workdir>/samples/drawn.png]."
 )
@@ -71,6 +74,7 @@ def _dispatch() -> None:
             num_samples=_NUM_SAMPLES.value,
             seed=_SEED.value,
             labels=_LABELS.value,
+            standing_batches=_STANDING_BATCHES.value,
         )
     else:
         checks.check_config(config)

@@ -26,6 +26,7 @@ def sample(
     num_samples: int = 100,
     seed: int = 0,
     labels: Sequence[int | str] | None = None,
+    standing_batches: int = 0,
 ) -> None:
     """Writes images drawn from the newest checkpoint's averaged generator.
 
@@ -36,6 +37,8 @@ def sample(
       num_samples: N, at least 1.
       seed: names an endless sequence of images, of which the first N are drawn.
       labels: classes to ask for, in turn; all of them by default. For a conditional GAN only.
+      standing_batches: for batch normalization, how many batches of samples to take its statistics
+        from; 0 for those that training averaged.
 
     Raises:
       InputError: something asked for cannot be done; nothing is written.
@@ -43,6 +46,8 @@ def sample(
     output = epath.Path(output)
     if num_samples < 1:
         raise InputError(f"--num_samples is {num_samples}; ask for at least 1")
+    if standing_batches < 0:
+        raise InputError(f"--standing_batches is {standing_batches}; it must not be negative")
     if output.suffix not in ("", ".png", ".npz"):
         raise InputError(f"--output={output}: name a FILE.png, a FILE.npz or a folder")
     restored = restore_weights(epath.Path(workdir) / "checkpoints")
@@ -58,7 +63,12 @@ def sample(
     num_classes = facts.num_classes if config.conditional else None
     asked = _labels_in_turn(labels, num_classes, num_samples)
 
-    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples)))
+    options = {}
+    if standing_batches:
+        if "batch_stats" not in restored.state:
+            raise InputError("--standing_batches: this run's generator has no batch normalization")
+        options["standing"] = (standing_batches, config.batch_size)
+    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples), **options))
     weights, key = jax.device_put(restored.state), jax.random.key(seed)
     chunks = []
     for offset in range(0, num_samples, CHUNK):

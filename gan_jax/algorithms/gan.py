@@ -13,6 +13,7 @@ from gan_jax.algorithms.diagnosis import slope, spread
 from gan_jax.algorithms.ema import update_average
 from gan_jax.algorithms.network import forward, init_net
 from gan_jax.algorithms.parts import concatenated
+from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weighted import (
     Pairs,
     Part,
@@ -45,7 +46,7 @@ class GAN(NamedTuple):
       update: `(state, batch) -> (state, metrics)`: `d_steps` discriminator updates, then one
         generator update, each with fresh noise and, where it reads reals, fresh reals. Metrics are
         means over the `d_steps`.
-      sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
+      sample: `(weights, key, num_samples, labels=None, *, offset=0, standing=None) -> images`.
       minibatches: minibatches of reals that one update takes.
       diagnose: `(state, batch) -> metrics`, of a state as it is: `real_slope` and `fake_slope`, the
         mean gradient norm of the discriminator at reals and at fakes; `real_spread` and
@@ -422,12 +423,24 @@ def gan(
         labels: Array | None = None,
         *,
         offset: Array | int = 0,
+        standing: tuple[int, int] | None = None,
     ) -> Array:
         """Images `offset` to `offset + num_samples` of the endless sequence that `key` names.
 
         `labels` (num_samples,) are needed by a conditional GAN only; by default the classes take
-        turns.
+        turns. With `standing=(batches, rows)` batch normalization uses `standing_statistics` of so
+        many batches; the GAN then has no `axis_name`.
         """
+        if standing is not None:
+            weights = standing_statistics(
+                generator,
+                weights,
+                key_for(key, "standing"),
+                latent_dim=latent_dim,
+                batches=standing[0],
+                batch_size=standing[1],
+                num_classes=num_classes,
+            )
         indices = offset + jnp.arange(num_samples)
         keys = keys_for(key, indices)
         if num_classes is not None and labels is None:

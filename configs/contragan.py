@@ -1,0 +1,20 @@
+"""ContraGAN: a conditional contrastive loss on embeddings of images and labels (Kang & Park 2020).
+
+The rest as in `sngan.py`, with two updates of the discriminator for each of the generator.
+
+    python launch.py --config=configs/contragan.py
+"""
+
+from ml_collections import ConfigDict
+
+from configs import sngan
+
+
+def get_config() -> ConfigDict:
+    """Returns the config."""
+    config = sngan.get_config()
+    config.conditional = True
+    config.discriminator.conditioning = "proxies"
+    config.class_loss = "contrastive"
+    config.d_steps = 2
+    return config
