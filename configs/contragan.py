@@ -1,6 +1,6 @@
 """ContraGAN: a conditional contrastive loss on embeddings of images and labels (Kang & Park 2020).
 
-The rest as in `sngan.py`, with two updates of the discriminator for each of the generator.
+The rest as in `sngan.py`.
 
     python launch.py --config=configs/contragan.py
 """
@@ -16,5 +16,4 @@ def get_config() -> ConfigDict:
     config.conditional = True
     config.discriminator.conditioning = "proxies"
     config.class_loss = "contrastive"
-    config.d_steps = 2
     return config

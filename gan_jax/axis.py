@@ -24,3 +24,11 @@ def mean_over(tree: Tree, axis_name: str | None) -> Tree:
     for i, mean in zip(floats, jax.lax.pmean([leaves[i] for i in floats], axis_name), strict=True):
         leaves[i] = mean
     return jax.tree.unflatten(structure, leaves)
+
+
+def gathered(rows: jax.Array, axis_name: str | None) -> jax.Array:
+    """Returns the rows of the whole batch, those of all devices in order; the identity for None.
+
+    Gradients go back to the device whose rows they are of.
+    """
+    return rows if axis_name is None else jax.lax.all_gather(rows, axis_name, tiled=True)

@@ -7,6 +7,8 @@ all that counts is the cosine between two of them.
 import jax
 import jax.numpy as jnp
 
+from gan_jax.axis import gathered
+
 Array = jax.Array
 
 _SHORT = 1e-12  # what has no larger coordinate counts as zero
@@ -43,7 +45,7 @@ def conditional_contrastive(
     if axis_name is not None:
         rows += jax.lax.axis_index(axis_name) * len(labels)
     others = jnp.arange(to_images.shape[1]) != rows[:, None]
-    alike = labels[:, None] == _everywhere(labels, axis_name)
+    alike = labels[:, None] == gathered(labels, axis_name)
     to_proxy, to_images = to_proxy / temperature, to_images / temperature
     return _log_sum(to_proxy, to_images, others) - _log_sum(to_proxy, to_images, others & alike)
 
@@ -84,7 +86,7 @@ def data_to_data_cross_entropy(
     <f_i, f_j> - m_n of a row from its n_ij, not from p_i, so that its values differ from these.
     """
     to_proxy, to_images = _cosines(pairs, axis_name)
-    unlike = labels[:, None] != _everywhere(labels, axis_name)
+    unlike = labels[:, None] != gathered(labels, axis_name)
     positive = -jax.nn.relu(positive_margin - to_proxy) / temperature
     negative = jax.nn.relu(to_images - negative_margin) / temperature
     return _log_sum(positive, negative, unlike) - positive
@@ -95,13 +97,8 @@ def _cosines(pairs: Array, axis_name: str | None) -> tuple[Array, Array]:
     unit = _unit(pairs)
     images, labels = unit[:, 0], unit[:, 1]
     # By default an accelerator rounds the factors of a product to fewer bits.
-    to_images = jnp.matmul(images, _everywhere(images, axis_name).T, precision="highest")
+    to_images = jnp.matmul(images, gathered(images, axis_name).T, precision="highest")
     return jnp.sum(images * labels, axis=-1), to_images
-
-
-def _everywhere(rows: Array, axis_name: str | None) -> Array:
-    """Returns the rows of the whole batch: their gradients come back to the device they are of."""
-    return rows if axis_name is None else jax.lax.all_gather(rows, axis_name, tiled=True)
 
 
 def _unit(vectors: Array) -> Array:

@@ -7,7 +7,7 @@ bad samples", algorithm 1.
 import jax
 import jax.numpy as jnp
 
-from gan_jax.axis import mean_over
+from gan_jax.axis import gathered, mean_over
 
 Array = jax.Array
 
@@ -26,7 +26,7 @@ def top_k_weights(
       axis_name: the mapped axis that the batch is spread over.
     """
     logits = jax.lax.stop_gradient(fake_logits)
-    everywhere = logits if axis_name is None else jax.lax.all_gather(logits, axis_name).reshape(-1)
+    everywhere = gathered(logits, axis_name)
     k = jnp.ceil(fraction * everywhere.size).astype(jnp.int32)
     kept = (logits >= jnp.sort(everywhere)[-k]).astype(logits.dtype)
     return kept / mean_over(kept.mean(), axis_name)
