@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from runs import quick_jit
 
 import gan_jax
 from gan_jax import experiment
@@ -165,11 +166,6 @@ def spread(x):
     return np.moveaxis(x.reshape(*x.shape[:2], 4, BATCH // 4, *x.shape[3:]), 2, 0)
 
 
-def jit(function):
-    """Compiled in a third of the time: these programs run but once."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def steps_of(gan):
     call = parallel.several_steps(gan.update, lambda _, feed: feed)
     return lambda state, batch: call(state, {}, batch)
@@ -177,19 +173,19 @@ def steps_of(gan):
 
 @functools.cache
 def networks_at_first(conditioning):
-    return jit(build(PLAIN | {"conditioning": conditioning}, None).init)(jax.random.key(0))
+    return quick_jit(build(PLAIN | {"conditioning": conditioning}, None).init)(jax.random.key(0))
 
 
 def first_state(row, gan):
     """That of `gan.init`, whose networks are compiled once for each conditioning."""
-    controls = jit(lambda key: gan.init(key).controls)(jax.random.key(0))
+    controls = quick_jit(lambda key: gan.init(key).controls)(jax.random.key(0))
     return networks_at_first(row["conditioning"]).replace(controls=controls)
 
 
 def assert_sound(row):
     alone = build(row, None)
     state, batch = first_state(row, alone), drawn(alone)
-    one, metrics = jit(steps_of(alone))(state, batch)
+    one, metrics = quick_jit(steps_of(alone))(state, batch)
     for leaf in (*learned(one), *jax.tree.leaves(metrics)):
         assert np.isfinite(leaf).all()
     if row["precision"] != "float32":
@@ -200,7 +196,7 @@ def assert_sound(row):
         in_axes=(None, 0),
         out_axes=None,
     )
-    four, _ = jit(over_devices)(state, jax.tree.map(spread, batch))
+    four, _ = quick_jit(over_devices)(state, jax.tree.map(spread, batch))
     largest = max(float(jnp.abs(leaf).max()) for leaf in learned(one))
     for a, b in zip(learned(one), learned(four), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * largest)

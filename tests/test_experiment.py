@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from runs import smoke
+from runs import quick_jit, smoke
 
 import gan_jax
 from gan_jax import checks, experiment
@@ -268,7 +268,7 @@ def test_a_config_becomes_the_gan_that_it_says(settings, by_hand, key):
     }
 
     def trained(gan):
-        state, update = jax.jit(gan.init)(key), jax.jit(gan.update)
+        state, update = quick_jit(gan.init)(key), quick_jit(gan.update)
         for _ in range(STEPS):
             state, metrics = update(state, batch)
         return state.replace(key=None), metrics, gan.sample(state.ema, key, 7)

@@ -251,11 +251,14 @@ def test_divergence_before_any_checkpoint(tmp_path):
 
 
 def test_samples_that_are_not_finite_stop_the_run(tmp_path):
-    """The first update overflows the generator, which no loss has seen yet."""
-    overrides = {"generator_optimizer.learning_rate": 3e38, "ema.half_life": 0.0}
-    every = dict.fromkeys(("log_every", "sample_every", "total_steps", "steps_per_call"), 1)
-    with pytest.raises(Diverged, match="not finite at step 1"):
-        train(smoke(**every, **overrides), tmp_path)
+    """The first update makes weights whose products overflow, which no loss has seen yet."""
+    overrides = {
+        **{"generator.widths": (16, 16, 16), "generator_optimizer.learning_rate": 1e16},
+        "ema.half_life": 0.0,
+    }
+    every = dict.fromkeys(("sample_every", "total_steps", "steps_per_call"), 1)
+    with pytest.raises(Diverged, match="a sample is not finite at step 1"):
+        train(smoke(**every, **overrides, log_every=2), tmp_path)
     assert not (tmp_path / "samples").exists()
 
 
@@ -295,6 +298,9 @@ def test_intervals_do_not_change_what_is_learned(tmp_path):
     assert lines(tmp_path / "b") == [x for x in lines(tmp_path / "a") if x["step"] % 8 == 0]
 
 
+NORMS = ("gradient", "update")
+
+
 def test_a_workdir_holds_what_the_readme_says(tmp_path):
     train(smoke(), tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["batch_size"] == 8
@@ -302,7 +308,9 @@ def test_a_workdir_holds_what_the_readme_says(tmp_path):
     assert lines(tmp_path)[0]["images"] == 32
     assert lines(tmp_path)[0].keys() == {
         *("step", "images", "discriminator_loss", "generator_loss", "r1", "r2"),
-        *("real_logits", "fake_logits", "real_signs"),
+        *("real_logits", "fake_logits", "real_signs", "fake_signs"),
+        *("real_slope", "fake_slope", "real_spread", "fake_spread"),
+        *(f"{net}_{what}" for net in ("generator", "discriminator") for what in NORMS),
     }
     names = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert names == ["latest.png", "step_00000020.png", "step_00000040.png"]

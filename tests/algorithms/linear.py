@@ -1,11 +1,10 @@
 """A linear GAN, whose every gradient can be written out by hand: G(z) = z V + c, D(x) = x w + b."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from runs import quick_jit
 
 import gan_jax
 from gan_jax.models.activations import linear
@@ -29,17 +28,13 @@ def linear_gan(loss="relativistic", **overrides):
     }
     gan = gan_jax.gan(**options | overrides)
     return gan._replace(
-        init=jit(gan.init),
-        update=jit(gan.update),
-        sample=jit(gan.sample, static_argnums=2),
-        update_discriminator=jit(gan.update_discriminator),
-        update_generator=jit(gan.update_generator),
-        diagnose=jit(gan.diagnose),
+        init=quick_jit(gan.init),
+        update=quick_jit(gan.update),
+        sample=quick_jit(gan.sample, static_argnums=2),
+        update_discriminator=quick_jit(gan.update_discriminator),
+        update_generator=quick_jit(gan.update_generator),
+        diagnose=quick_jit(gan.diagnose),
     )
-
-
-# Programs that run but once compile in a third of the time without optimization.
-jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def draw(seed):

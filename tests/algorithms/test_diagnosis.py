@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from linear import BATCH, LATENT, RATE_D, RATE_G, SHAPE, dense, draw, jit, linear_gan, random_batch
+from linear import BATCH, LATENT, RATE_D, RATE_G, SHAPE, dense, draw, linear_gan, random_batch
+from runs import quick_jit
 
 from gan_jax import rng
 from gan_jax.algorithms.diagnosis import spread
@@ -75,7 +76,7 @@ def test_a_diagnosis_joins_the_call_whose_last_step_is_due(key):
     """Of two updates a call and every fourth step: the second call's, at the state it ends with."""
     gan = linear_gan()
     batches = [random_batch(gan, seed=step) for step in range(4)]
-    call = jit(
+    call = quick_jit(
         parallel.several_steps(
             gan.update.__wrapped__, lambda _, feed: feed, gan.diagnose.__wrapped__, every=4
         )

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 from gan_jax.objectives import augment
 from gan_jax.objectives.augment import diffaugment, pipeline
 
 # Unoptimized programs compile three times as fast.
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 STAGES = (*pipeline.GEOMETRY, *pipeline.PIXELS)
 AUGMENTS = {
@@ -52,12 +52,13 @@ def keys_of(seed, batch=BATCH):
 @functools.cache
 def augmentation(name):
     if name == "ada":  # one program for all p
-        return functools.partial(compiled(functools.partial(augment.ada, policy=STAGES)), p=0.8)
-    return compiled(AUGMENTS[name])
+        return functools.partial(quick_jit(functools.partial(augment.ada, policy=STAGES)), p=0.8)
+    return quick_jit(AUGMENTS[name])
 
 
 def test_every_augmentation_is_listed():
-    public = set(augment.__all__) - {"OPERATIONS", "POLICIES", "adaptive", "adjust_probability"}
+    steering = {"adaptive", "adaptive_pseudo", "adjust_probability"}
+    public = set(augment.__all__) - steering - {"OPERATIONS", "POLICIES"}
     assert AUGMENTS.keys() == OFF.keys() == public
     for name in public - {"pseudo_augment"}:
         first, second = list(inspect.signature(getattr(augment, name)).parameters)[:2]
@@ -98,7 +99,7 @@ def test_colour_operations_and_noise_leave_alpha_alone(name, shape):
         "diffaugment": lambda images, keys: augment.diff_augment(images, keys, ("colour",)),
         "ada": lambda images, keys: augment.ada(images, keys, 1.0, ("colour", "noise")),
     }[name]
-    changed = compiled(change)(images, keys)
+    changed = quick_jit(change)(images, keys)
     np.testing.assert_array_equal(changed[..., -1], images[..., -1])
     assert (changed[..., :-1] != images[..., :-1]).all()
 
@@ -123,7 +124,7 @@ def test_plain_jit_and_vmap_agree(name):
     images, keys = images_of((7, 7, 3)), keys_of(1)
     augmented = augmentation(name)(images, keys)
     np.testing.assert_allclose(AUGMENTS[name](images, keys), augmented, rtol=1e-4, atol=2e-5)
-    mapped = compiled(jax.vmap(AUGMENTS[name]))(images[:, None], keys[:, None])
+    mapped = quick_jit(jax.vmap(AUGMENTS[name]))(images[:, None], keys[:, None])
     np.testing.assert_allclose(mapped[:, 0], augmented, rtol=1e-4, atol=2e-5)
 
 
@@ -145,7 +146,7 @@ def test_gradient_is_that_of_finite_differences(name):
     def total(images):
         return jnp.sum(jnp.float32(weights) * AUGMENTS[name](images, keys))
 
-    gradient = compiled(jax.grad(total))(images)
+    gradient = quick_jit(jax.grad(total))(images)
     assert np.isfinite(gradient).all()
     slopes = np.sum(gradient * direction, axis=(1, 2, 3))
     assert (slopes != 0).all()
@@ -170,7 +171,7 @@ def test_second_derivative_through_a_gradient_penalty(name):
     def penalty(scale, images):
         return jnp.sum(jax.grad(discriminate, argnums=1)(scale, images) ** 2)
 
-    by_scale, by_image = compiled(jax.grad(penalty, argnums=(0, 1)))(1.0, images)
+    by_scale, by_image = quick_jit(jax.grad(penalty, argnums=(0, 1)))(1.0, images)
     assert np.isfinite(by_scale)
     assert by_scale != 0
     assert np.isfinite(by_image).all()

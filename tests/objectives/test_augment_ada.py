@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 from gan_jax.objectives import augment
 from gan_jax.objectives.augment import bands, colour, pipeline
 
 # Unoptimized programs compile three times as fast.
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 MANY = 4000
 SHAPE = (16, 24, 3)
@@ -18,18 +18,18 @@ KEYS = jax.random.split(jax.random.key(5), MANY)
 
 @functools.cache
 def draws():
-    return compiled(jax.vmap(lambda key: pipeline.draws_for(key, ("stage",))["stage"]))(KEYS)
+    return quick_jit(jax.vmap(lambda key: pipeline.draws_for(key, ("stage",))["stage"]))(KEYS)
 
 
 def ada(images, keys, p, policy=augment.POLICIES["bgc"], **options):
     augmentation = functools.partial(augment.ada, policy=policy, **options)
-    return compiled(augmentation)(images, keys, jnp.float32(p))
+    return quick_jit(augmentation)(images, keys, jnp.float32(p))
 
 
 def maps(draw_map, p, *shape, **strengths):
     """The matrices of many draws; every transformation that is not named is off."""
     off = dict.fromkeys(MULTIPLIERS[draw_map], 0.0)
-    draw = compiled(jax.vmap(lambda draws: draw_map(draws, p, *shape, **(off | strengths))))
+    draw = quick_jit(jax.vmap(lambda draws: draw_map(draws, p, *shape, **(off | strengths))))
     return np.asarray(draw(draws()), np.float64)
 
 

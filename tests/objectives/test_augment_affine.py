@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 from gan_jax.objectives import augment
 from gan_jax.objectives.augment import affine
@@ -12,14 +13,13 @@ from gan_jax.objectives.augment import affine
 GOLDEN = np.load(pathlib.Path(__file__).parent / "golden" / "augment_affine.npz")
 SIZES = [(8, 8), (7, 5), (6, 9)]
 # Unoptimized programs compile three times as fast.
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 KERNELS = {"linear": affine.LINEAR, "cubic": affine.CUBIC}
 
 
 @functools.cache
 def resampler(kernel):
-    return compiled(functools.partial(affine.resample, kernel=KERNELS[kernel]))
+    return quick_jit(functools.partial(affine.resample, kernel=KERNELS[kernel]))
 
 
 def image_of(size, channels=2):
@@ -38,7 +38,7 @@ def test_bilinear_is_scipys(size):
     name = "{}x{}".format(*size)
     image = jnp.asarray(GOLDEN[f"image_{name}"])[..., None]
     resample = jax.vmap(lambda matrix: affine.resample(image, matrix, affine.LINEAR))
-    outputs = compiled(resample)(jnp.asarray(GOLDEN["matrices"]))[..., 0]
+    outputs = quick_jit(resample)(jnp.asarray(GOLDEN["matrices"]))[..., 0]
     np.testing.assert_allclose(outputs, GOLDEN[f"output_{name}"], atol=1e-5)
 
 
@@ -128,14 +128,14 @@ def test_rotate_and_scale_stay_within_their_strengths():
         by_y = (images[:, 9, 7] - images[:, 5, 7]) / 4
         return np.stack([by_x, by_y], axis=-1)
 
-    turned = at_centre(compiled(functools.partial(augment.rotate, degrees=30.0))(images, keys))
+    turned = at_centre(quick_jit(functools.partial(augment.rotate, degrees=30.0))(images, keys))
     angles = np.degrees(np.arctan2(turned[:, 1, 0], turned[:, 0, 0]))
     np.testing.assert_allclose(turned[:, 0, 0] ** 2 + turned[:, 1, 0] ** 2, 1.0, rtol=1e-3)
     assert -30.01 < angles.min() < -28
     assert 28 < angles.max() < 30.01
     assert abs(angles.mean()) < 4 * 30 / np.sqrt(3 * 300)
 
-    scaled = at_centre(compiled(functools.partial(augment.scale, amount=0.5))(images, keys))
+    scaled = at_centre(quick_jit(functools.partial(augment.scale, amount=0.5))(images, keys))
     factors = 1 / scaled[:, 0, 0]
     np.testing.assert_allclose(scaled[:, 0, 0], scaled[:, 1, 1], rtol=1e-3)
     assert 1 / 1.501 < factors.min() < 0.69

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 from gan_jax.objectives.augment import affine, pipeline
 
@@ -18,7 +19,6 @@ GOLDEN = pathlib.Path(__file__).parent / "golden" / "affine_torch.npz"
 SHAPES = [(8, 8, 3), (7, 5, 1), (6, 9, 3), (5, 8, 1)]
 KERNELS = {"linear": affine.LINEAR, "cubic": affine.CUBIC}
 # Unoptimized programs compile three times as fast.
-compiled = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def draws():
@@ -46,7 +46,7 @@ def test_values_and_gradients(kernel, shape, golden):
     name = "{}x{}x{}".format(*shape)
     weights = golden[f"{name}/weights"]
 
-    @compiled
+    @quick_jit
     @functools.partial(jax.vmap, in_axes=(None, 0))
     def found(image, matrix):
         def total(image):
