@@ -52,12 +52,16 @@ CHOICES = {
 
 
 PLAIN = {name: values[0] for name, values in CHOICES.items()}
-ANY = {"loss": "hinge", "augment": "none"}
+ANY = dict.fromkeys(CHOICES)
 
 
 def refused(row):
-    """What steers by the signs of logits has nothing to steer by."""
-    return row["loss"] == "wasserstein" and row["augment"] in ("ada", "apa")
+    """Steering by signs of logits that have none; a row's gradient where rows are coupled."""
+    steers = row["augment"] in ("ada", "apa")
+    by_gradient = row["generator_penalty"] == "path_length"
+    return (steers and row["loss"] == "wasserstein") or (
+        by_gradient and row["conditioning"] == "batch_norm"
+    )
 
 
 def covering_array(choices):

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from runs import smoke
 
+from gan_jax.errors import InputError
 from gan_jax.sample import sample
 from gan_jax.train import train
 
@@ -30,6 +31,25 @@ def test_npz(workdirs, tmp_path):
     assert np.abs(images[:7].astype(int) - few["images"]).max() <= 1
     sample(workdirs["plain"], tmp_path / "c.npz", num_samples=7, seed=4)
     assert np.abs(images[:7].astype(int) - np.load(tmp_path / "c.npz")["images"]).max() > 1
+
+
+def test_standing_statistics(workdirs, tmp_path):
+    """Of a short run they are far from the running ones, and the same for any number of samples."""
+    run, output = tmp_path / "run", tmp_path / "a.npz"
+    train(smoke(total_steps=4, **{"generator.norm": "batch"}), run)
+
+    def drawn(**options):
+        sample(run, output, **options)
+        return np.load(output)["images"].astype(int)
+
+    running = drawn(num_samples=20)
+    standing = drawn(num_samples=20, standing_batches=3)
+    assert np.abs(running - standing).max() > 10
+    assert np.abs(drawn(num_samples=5, standing_batches=3) - standing[:5]).max() <= 1
+    with pytest.raises(InputError, match="no batch normalization"):
+        sample(workdirs["plain"], output, standing_batches=3)
+    with pytest.raises(InputError, match="must not be negative"):
+        sample(run, output, standing_batches=-1)
 
 
 def test_what_was_drawn_is_said_on_stderr(workdirs, tmp_path, capsys):

@@ -20,7 +20,6 @@ from gan_jax.algorithms.weighted import (
     Penalties,
     adapt,
     adaptive,
-    function_of,
     given,
     value_at,
 )
@@ -28,6 +27,7 @@ from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
+from gan_jax.objectives.generator_penalties import BY_IMAGES
 from gan_jax.objectives.losses import Loss, sign_rate
 from gan_jax.objectives.penalties import BY_LOGITS, OF_REALS
 from gan_jax.objectives.top_k import top_k_weights
@@ -166,24 +166,18 @@ def gan(
     """
     of_discriminator = Penalties.of(penalties, penalty_interval)
     of_generator = Penalties.of(generator_penalties, generator_penalty_interval)
-    counts = {
+    for name, count in {
         "d_steps": d_steps,
         "accumulate": accumulate,
         "penalty_interval": penalty_interval,
         "generator_penalty_interval": generator_penalty_interval,
-    }
-    for name, value in counts.items():
-        if value < 1:
-            raise InputError(f"{name} is {value}; it must be at least 1")
+    }.items():
+        if count < 1:
+            raise InputError(f"{name} is {count}; it must be at least 1")
     if num_classes is None and (class_loss is not None or uniform_fake_labels):
         raise InputError("class losses and labels of fakes need classes: give num_classes")
-    if top_k is not None and loss.couples:
-        raise InputError("top-k training needs a loss that judges each fake by itself")
-    coupled = top_k is not None or loss.couples or (class_loss is not None and class_loss.couples)
-    if accumulate > 1 and coupled:
-        raise InputError("accumulation needs losses that judge each row by itself, and no top-k")
-    functions = {function_of(penalty) for penalty, _ in penalties}
-    if uniform_fake_labels and (loss.relativistic or functions - OF_REALS):
+    _check_coupling(loss, class_loss, top_k=top_k is not None, accumulate=accumulate)
+    if uniform_fake_labels and (loss.relativistic or of_discriminator.functions - OF_REALS):
         raise InputError(
             "where fakes have labels of their own, a loss or penalty that judges real and fake "
             "together mixes classes: use a loss that is not relativistic, and penalties on reals"
@@ -207,11 +201,15 @@ def gan(
         net_d = init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        if functions - BY_LOGITS and "batch_stats" in net_d.variables:
-            raise InputError(
-                "gradient penalties need per-example gradients, which a discriminator with "
-                "BatchNorm does not have: use another normalization or drop the penalties"
-            )
+        for name, net, by_gradient in (
+            ("discriminator", net_d, of_discriminator.functions - BY_LOGITS),
+            ("generator", net_g, of_generator.functions - BY_IMAGES),
+        ):
+            if by_gradient and "batch_stats" in net.variables:
+                raise InputError(
+                    f"gradient penalties need per-example gradients, which a {name} with "
+                    "BatchNorm does not have: use another normalization or drop the penalties"
+                )
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
@@ -452,6 +450,17 @@ def gan(
 
     minibatches = d_steps + int(loss.relativistic)
     return GAN(init, update, sample, minibatches, diagnose, update_discriminator, update_generator)
+
+
+def _check_coupling(
+    loss: Loss, class_loss: ClassLoss | None, *, top_k: bool, accumulate: int
+) -> None:
+    """Refuses what takes a batch apart where rows see each other."""
+    if top_k and loss.couples:
+        raise InputError("top-k training needs a loss that judges each fake by itself")
+    coupled = loss.couples or (class_loss is not None and class_loss.couples)
+    if accumulate > 1 and (coupled or top_k):
+        raise InputError("accumulation needs losses that judge each row by itself, and no top-k")
 
 
 def _midpoint(a: Array, b: Array) -> Array:

@@ -44,6 +44,11 @@ class Penalties(NamedTuple):
         return cls(weighted, interval if weighted else 1)
 
     @property
+    def functions(self) -> set[Any]:
+        """Their functions, without what is bound to them."""
+        return {_function(penalty) for penalty, _ in self.weighted.values()}
+
+    @property
     def adaptive(self) -> list[Adaptive]:
         """Those among them that are adaptive."""
         return adaptive(*(penalty for penalty, _ in self.weighted.values()))
@@ -67,7 +72,7 @@ class Penalties(NamedTuple):
         return total, metrics
 
 
-def function_of(part: Part) -> Any:
+def _function(part: Part) -> Any:
     """Returns the function within a part of the objective, partials taken off."""
     function: Any = part.function if isinstance(part, Adaptive | OfLatents) else part
     while isinstance(function, functools.partial):
@@ -76,7 +81,7 @@ def function_of(part: Part) -> Any:
 
 
 def _name(part: Part) -> str:
-    function = function_of(part)
+    function = _function(part)
     return getattr(function, "__name__", type(function).__name__)
 
 

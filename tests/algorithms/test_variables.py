@@ -151,6 +151,10 @@ def test_gradient_penalties_with_batch_norm_are_refused(key):
     with pytest.raises(gan_jax.InputError, match="BatchNorm"):
         build(penalties=[(r1, 1.0)]).init(key)
     build(penalties=[(r1, 1.0)], discriminator=Discriminator(norm=False)).init(key)
+    with pytest.raises(gan_jax.InputError, match="a generator with BatchNorm"):
+        build(generator_penalties=[(gan_jax.generator_penalties.PATH_LENGTH, 1.0)]).init(key)
+    diversity = gan_jax.generator_penalties.latent_diversity
+    build(generator_penalties=[(diversity, 1.0)]).init(key)
 
 
 class Counting(nn.Module):
