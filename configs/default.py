@@ -151,6 +151,9 @@ def get_config() -> ConfigDict:
     config.log_every = 100
     config.sample_every = 1_000
     config.checkpoint_every = 1_000
+    # Whether the metrics tell the norms of gradients and of steps: some percent of the time that
+    # small networks take.
+    config.diagnostics = True
     # How many of the newest checkpoints are kept.
     config.keep_checkpoints = 2
 

@@ -39,7 +39,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, An
 
 _NEUTRAL = {
     *("steps_per_call", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
-    "data.placement",
+    *("data.placement", "diagnostics"),
 }
 
 

@@ -96,7 +96,7 @@ def build_algorithm(
         accumulate=config.accumulate,
         top_k=_top_k(config, facts),
         ema=_ema(config),
-        diagnostics=True,
+        diagnostics=config.diagnostics,
         axis_name=axis_name,
     )
     return functions.algorithm
