@@ -195,6 +195,29 @@ def test_the_generator_learns_from_the_best_fakes_alone(key):
     np.testing.assert_allclose(dense(new.generator.params)[0], expected, rtol=0, atol=1e-6)
 
 
+def test_of_the_best_fakes_alone_it_learns_the_class_too(key):
+    """With a class loss that is the label itself."""
+    networks = {
+        "generator": gan_jax.mlp.MLPGenerator(SHAPE, widths=(), num_classes=BATCH),
+        "discriminator": gan_jax.mlp.MLPDiscriminator(
+            widths=(), num_classes=BATCH, conditioning="classifier"
+        ),
+    }
+    loss = gan_jax.class_losses.ClassLoss(
+        lambda *_: None, lambda fake, labels: jnp.float32(labels), "classifier"
+    )
+    options = {"penalties": (), "num_classes": BATCH, "class_loss": loss, "top_k": 0.5}
+    gan = linear_gan("wasserstein", **networks, **options)
+    _, z, keys = draw(6)
+    state, z, labels = gan.init(key), jnp.float32(z), jnp.arange(BATCH)
+    fakes = networks["generator"].apply(state.generator.weights, z, labels, train=True)
+    logits = networks["discriminator"].apply(state.discriminator.weights, fakes, train=True).logits
+    _, metrics = gan.update_generator(state, None, z, labels=labels, keys=keys)
+    best = np.argsort(logits)[-BATCH // 2 :]
+    assert best.mean() != labels.mean()
+    np.testing.assert_allclose(metrics["generator_class_loss"], best.mean(), rtol=1e-6)
+
+
 def test_a_class_loss_joins_both_sides_with_its_weight(key):
     """With SGD an update differs by rate times weight times the gradient of the class loss."""
     auxiliary = gan_jax.class_losses.AUXILIARY
