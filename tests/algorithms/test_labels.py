@@ -128,6 +128,15 @@ def test_pseudo_reals_are_other_fakes_under_the_labels_of_the_reals(p, key):
     assert all(labels == REAL_LABELS.tolist() for _, _, labels in found)
 
 
+def test_where_fakes_have_labels_of_their_own_the_pretenders_wear_those_of_the_reals(key):
+    seen, pseudo = [], gan_jax.augment.adaptive_pseudo(images=BATCH)
+    gan = conditional(seen, pseudo=pseudo, uniform_fake_labels=True)
+    found, keys = passes(gan, seen, "update_discriminator", key)
+    own = rng.uniform_labels(rng.substream(keys, "labels"), CLASSES).tolist()
+    made = [labels for name, _, labels in found if name == "generator"]
+    assert sorted(made) == sorted([own, REAL_LABELS.tolist()])
+
+
 def test_apa_moves_as_ada_does(key):
     pseudo = gan_jax.augment.adaptive_pseudo(images=BATCH, speed_images=100)
     controls = {"apa_probability": jnp.float32(0.5)}
