@@ -4,6 +4,7 @@ import pathlib
 import re
 import runpy
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
@@ -86,11 +87,15 @@ def _check_whole(path: str, config: ConfigDict, default: ConfigDict) -> None:
             continue
         if key not in values:
             raise InputError(f"config file {path} lacks {key}: begin with default.get_config()")
-        kind = (int, float) if isinstance(value, float) else type(value)
+        kind: Any = type(value)
+        if isinstance(value, float):
+            kind = (int, float)
+        elif value is None:  # a number that need not be given
+            kind = (int, float, type(None))
         if not isinstance(values[key], kind):
             raise InputError(f"config file {path}: {key} is {values[key]!r}; by default {value!r}")
     for key in values.keys() - expected.keys():
-        if not _is_field(key) and not key.startswith("penalties."):
+        if not _is_field(key) and not key.startswith(("penalties.", "generator_penalties.")):
             raise InputError(
                 f"config file {path}: there is no key {key}.{did_you_mean(key, expected)}"
             )

@@ -10,7 +10,7 @@ import pytest
 from runs import ROOT
 
 import gan_jax
-from gan_jax import checks, experiment
+from gan_jax import checks, command_line, experiment
 from gan_jax.command_line import load_config
 from gan_jax.configuration import flatten
 
@@ -81,6 +81,12 @@ def test_every_config_builds_and_takes_an_abstract_step(name):
         jax.ShapeDtypeStruct(rows, "int32"),
     )
     assert state.step.shape == ()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_config_is_one_that_the_command_line_takes(name):
+    path, default = (str(ROOT / "configs" / f"{name}.py") for name in (name, "mnist_mlp"))
+    command_line._check_whole(path, load_config(path), load_config(default))
 
 
 @pytest.mark.parametrize("name", sorted(set(CONFIGS) - {"default"}))
