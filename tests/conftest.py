@@ -3,8 +3,10 @@
 The environment is set before anything imports jax.
 """
 
+import atexit
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,8 +16,10 @@ import tempfile
 os.environ["NPROC"] = "32"
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
-os.environ.setdefault("XDG_CACHE_HOME", tempfile.mkdtemp(prefix="gan_jax_cache_"))
-os.environ.setdefault("TFDS_DATA_DIR", tempfile.mkdtemp(prefix="gan_jax_data_"))
+for name in ("XDG_CACHE_HOME", "TFDS_DATA_DIR"):
+    if name not in os.environ:  # the first process makes them, and its workers share them
+        os.environ[name] = tempfile.mkdtemp(prefix="gan_jax_tests_")
+        atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
 
 ROOT = pathlib.Path(__file__).parent.parent
 

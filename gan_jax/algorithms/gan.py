@@ -258,7 +258,8 @@ def gan(
             z = normal(substream(keys, "z"), (latent_dim,))
             others = _Rows(None, z, None, rows.labels, keys)
             others = concatenated(fakes, others, accumulate)
-            images = given(pseudo, state.controls)(rows.images, others, keys)
+            mix = given(pseudo, state.controls)
+            images = mix(rows.images, others, substream(keys, "mix"))
             rows = rows._replace(images=images)
         return rows._replace(fakes=concatenated(fakes, rows, accumulate))
 
