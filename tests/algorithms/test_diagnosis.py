@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from linear import BATCH, LATENT, RATE_D, RATE_G, SHAPE, dense, draw, linear_gan, random_batch
 from runs import quick_jit
@@ -91,3 +92,24 @@ def test_a_diagnosis_joins_the_call_whose_last_step_is_due(key):
         assert float(found[0][name]) == 0
         np.testing.assert_allclose(found[1][name], value, rtol=1e-5)
         assert float(value) > 0
+
+
+@pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
+def test_over_devices_all_that_is_told_is_of_the_whole_batch(loss, key):
+    """The diagnosis and an update's metrics, on one device and over an axis of three."""
+    options = {"diagnostics": True, "discriminator_optimizer": optax.sgd(0.0)}
+    whole, parts = linear_gan(loss, **options), linear_gan(loss, **options, axis_name="devices")
+    state, batch = whole.init(key), random_batch(whole, seed=3)
+
+    def told(gan):
+        return lambda state, batch: (
+            gan.diagnose.__wrapped__(state, batch) | (gan.update.__wrapped__(state, batch)[1])
+        )
+
+    split = jax.tree.map(
+        lambda x: jnp.moveaxis(x.reshape(len(x), 3, BATCH // 3, *x.shape[2:]), 1, 0), batch
+    )
+    over_devices = jax.vmap(told(parts), axis_name="devices", in_axes=(None, 0), out_axes=0)
+    found, expected = quick_jit(over_devices)(state, split), quick_jit(told(whole))(state, batch)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], [value] * 3, rtol=1e-4, atol=1e-6, err_msg=name)

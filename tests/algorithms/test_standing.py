@@ -5,10 +5,12 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import linen as nn
 
 import gan_jax
+from gan_jax import rng
 from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.nn.batch_norm import BatchNorm
 from gan_jax.nn.dense import Dense
@@ -110,3 +112,32 @@ def test_no_batches_are_refused(sizes, key):
     sizes = {"batch_size": ROWS, "batches": 1} | sizes
     with pytest.raises(gan_jax.InputError, match="is 0"):
         standing_statistics(Generator(), {}, key, latent_dim=LATENT, **sizes)
+
+
+def test_a_gan_samples_by_them(key):
+    """From a stream of their own, of as many batches and rows as asked for, classes in turn."""
+    shape, classes = (2, 2, 1), 3
+    generator = gan_jax.mlp.MLPGenerator(shape, (4,), norm="batch", num_classes=classes)
+    gan = gan_jax.gan(
+        generator=generator,
+        discriminator=gan_jax.mlp.MLPDiscriminator((4,), num_classes=classes),
+        generator_optimizer=optax.sgd(0.1),
+        discriminator_optimizer=optax.sgd(0.1),
+        loss=gan_jax.losses.HINGE,
+        image_shape=shape,
+        latent_dim=3,
+        num_classes=classes,
+    )
+    weights = jax.jit(gan.init)(key).ema
+    found = gan.sample(weights, key, 5, standing=(3, 7))
+    standing = gan_jax.standing_statistics(
+        generator,
+        weights,
+        rng.key_for(key, "standing"),
+        latent_dim=3,
+        batches=3,
+        batch_size=7,
+        num_classes=classes,
+    )
+    np.testing.assert_allclose(found, gan.sample(standing, key, 5), atol=1e-6)
+    assert np.abs(found - gan.sample(weights, key, 5)).max() > 1e-2
