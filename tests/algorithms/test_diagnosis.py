@@ -8,6 +8,7 @@ import pytest
 from linear import BATCH, LATENT, RATE_D, RATE_G, SHAPE, dense, draw, linear_gan, random_batch
 from runs import quick_jit
 
+import gan_jax
 from gan_jax import rng
 from gan_jax.algorithms.diagnosis import spread
 from gan_jax.runtime import parallel
@@ -97,9 +98,14 @@ def test_a_diagnosis_joins_the_call_whose_last_step_is_due(key):
 @pytest.mark.parametrize("loss", ["relativistic", "relativistic_average"])
 def test_over_devices_all_that_is_told_is_of_the_whole_batch(loss, key):
     """The diagnosis and an update's metrics, on one device and over an axis of three."""
-    options = {"diagnostics": True, "discriminator_optimizer": optax.sgd(0.0)}
+    options = {
+        **{"diagnostics": True, "discriminator_optimizer": optax.sgd(0.0)},
+        "discriminator": gan_jax.mlp.MLPDiscriminator((8,)),
+    }
     whole, parts = linear_gan(loss, **options), linear_gan(loss, **options, axis_name="devices")
     state, batch = whole.init(key), random_batch(whole, seed=3)
+    rows = jnp.linspace(-3, 3, BATCH)[:, None, None, None]
+    batch["image"] += rows  # so that devices see unlike reals
 
     def told(gan):
         return lambda state, batch: (
