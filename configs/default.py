@@ -116,8 +116,8 @@ def get_config() -> ConfigDict:
     config.accumulate = 1
     # Adam, each network its own. The rate rises from 0 during `warmup` images, then goes to `final`
     # times itself until `images` images are seen (0: the whole run) by a straight line or a cosine;
-    # the betas go to `b1_final` and `b2_final` (None: they stay) along with it. Gradients longer
-    # than `clip` are shortened to it, weights beyond `clip_weights` are cut to it; 0: none is.
+    # after the warm-up the betas go to `b1_final` and `b2_final` (None: they stay) alike. Gradients
+    # longer than `clip` are shortened to it, weights beyond `clip_weights` are cut to it; 0: none.
     for name in ("generator_optimizer", "discriminator_optimizer"):
         config[name] = ConfigDict()
         config[name].learning_rate = 6e-4

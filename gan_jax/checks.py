@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import jax
 from ml_collections import ConfigDict
 
 from gan_jax.configuration import flatten
@@ -83,8 +84,19 @@ def check_config(config: ConfigDict) -> None:
     _check_steps(config)
     _check_conditioning(config)
     _check_fit(config)
-    # What the core refuses to put together, it refuses now; of the data it knows nothing yet.
-    build_algorithm(config, DataFacts((1, 1, 1), num_classes=2, num_examples=1, fingerprint=""))
+    _check_building(config)
+
+
+def _check_building(config: ConfigDict) -> None:
+    """Checks that the core puts the parts together; of the data it knows nothing yet."""
+    size = config.data.image_size or 28
+    shape = (size, size, config.data.channels or 1)
+    facts = DataFacts(shape, num_classes=2, num_examples=1, fingerprint="")
+    try:
+        algorithm = build_algorithm(config, facts)
+        jax.eval_shape(algorithm.init, jax.eval_shape(jax.random.key, 0))  # computes nothing
+    except InputError as error:
+        raise InputError(f"config: {error}") from None
 
 
 def _values(config: ConfigDict) -> dict[str, Any]:
@@ -143,6 +155,13 @@ def _check_steps(config: ConfigDict) -> None:
             raise InputError(
                 f"config.{key}.warmup is {config[key].warmup:g}; it must be less than the "
                 f"{images:g} images of the schedule"
+            )
+    for key in (f"{key}.{beta}" for key in _OPTIMIZERS for beta in ("b1_final", "b2_final")):
+        network, beta = key.split(".")
+        if config[network][beta] is not None and config[network].schedule == "constant":
+            raise InputError(
+                f"config.{key} is {config[network][beta]}, which the constant schedule never comes "
+                f"to: set config.{network}.schedule to linear or cosine"
             )
 
 

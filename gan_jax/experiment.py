@@ -25,7 +25,7 @@ from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
 from gan_jax.objectives.top_k import top_k_fraction
-from gan_jax.schedules import Schedule, schedule
+from gan_jax.schedules import SHAPES, Schedule, progress, schedule
 
 
 class DataFacts(NamedTuple):
@@ -190,11 +190,15 @@ def _optimizer(side: str, config: ConfigDict) -> optax.GradientTransformation:
 def _beta(keys: ConfigDict, beta: str, power: float, images: float, config: ConfigDict) -> Any:
     """A beta of Adam to a power, or the function from a count of `images` each to it."""
     first, last = keys[beta], keys[f"{beta}_final"]
-    if keys.schedule == "constant" or last is None:
+    if last is None:
         return first**power
     end = keys.images or config.total_steps * config.batch_size
-    share = schedule(keys.schedule, images=end)  # from 1 to 0
-    return lambda count: (last + (first - last) * share(images * jnp.float32(count))) ** power
+
+    def value(count: Any) -> Any:
+        done = progress(images * jnp.float32(count), images=end, warmup=keys.warmup)
+        return (last + (first - last) * SHAPES[keys.schedule](done, 0.0)) ** power
+
+    return value
 
 
 def _augment(config: ConfigDict) -> Any:

@@ -55,7 +55,7 @@ def sample(
     facts = experiment.DataFacts(**restored.metadata["data"])
     try:
         algorithm = experiment.build_algorithm(config, facts)
-    except AttributeError as error:  # a key that was not there when the run was made
+    except (AttributeError, KeyError) as error:  # a key that was not there when the run was made
         raise InputError(
             f"{workdir} was made by another version of gan_jax, whose config lacks {error}: "
             "sample with that version, or train on with this one and --config_change=allow"
@@ -63,13 +63,13 @@ def sample(
     num_classes = facts.num_classes if config.conditional else None
     asked = _labels_in_turn(labels, num_classes, num_samples)
 
-    options = {}
-    if standing_batches:
-        if "batch_stats" not in restored.state:
-            raise InputError("--standing_batches: this run's generator has no batch normalization")
-        options["standing"] = (standing_batches, config.batch_size)
-    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples), **options))
+    if standing_batches and (algorithm.standing is None or "batch_stats" not in restored.state):
+        raise InputError("--standing_batches: this run's generator has no batch normalization")
+    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples)))
     weights, key = jax.device_put(restored.state), jax.random.key(seed)
+    if standing_batches and algorithm.standing is not None:
+        counts = {"batches": standing_batches, "batch_size": config.batch_size}
+        weights = jax.jit(partial(algorithm.standing, **counts))(weights, key)
     chunks = []
     for offset in range(0, num_samples, CHUNK):
         here = None

@@ -29,10 +29,15 @@ SHAPES: Mapping[str, Callable[[Array, float], Array]] = MappingProxyType(
 """From progress t in [0, 1] to a factor, 1 at t = 0 and (but for "constant") `final` at t = 1."""
 
 
+def progress(images_seen: Array, *, images: float, warmup: float = 0.0) -> Array:
+    """Returns how much of a schedule is over, (seen - warmup) / (images - warmup) in [0, 1]."""
+    return jnp.clip((jnp.float32(images_seen) - warmup) / (images - warmup), 0, 1)
+
+
 def schedule(shape: str, *, images: float, final: float = 0.0, warmup: float = 0.0) -> Schedule:
     """Returns the function from images seen, float32 (), to the factor of a value.
 
-        min(1, seen / warmup) * shape((seen - warmup) / (images - warmup)),  progress cut to [0, 1]
+        min(1, seen / warmup) * shape(progress)
 
     Args:
       shape: one of `SHAPES`.
@@ -43,9 +48,7 @@ def schedule(shape: str, *, images: float, final: float = 0.0, warmup: float = 0
     """
 
     def factor(images_seen: Array) -> Array:
-        seen = jnp.float32(images_seen)
-        progress = jnp.clip((seen - warmup) / (images - warmup), 0, 1)
-        value = SHAPES[shape](progress, final)
-        return value * jnp.minimum(1, seen / warmup) if warmup else value
+        value = SHAPES[shape](progress(images_seen, images=images, warmup=warmup), final)
+        return value * jnp.minimum(1, jnp.float32(images_seen) / warmup) if warmup else value
 
     return factor

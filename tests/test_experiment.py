@@ -45,6 +45,7 @@ REFUSED = {
     "ema.schedule": ("linaer", "'linear'"),
     "ema.warmup": (1e6, "less than the 320 images"),
     "fake_labels": ("unifrom", "'uniform'"),
+    "generator_optimizer.b1_final": (0.5, "the constant schedule never comes to"),
     "generator.norm": ("bach", "'batch'"),
 }
 
@@ -211,6 +212,7 @@ MOVING = {
     **{"generator_optimizer.b1": 0.5, "generator_optimizer.b1_final": 0.2},
     **{"generator_optimizer.b2": 0.9, "generator_optimizer.b2_final": 0.99},
     **{"generator_optimizer.schedule": "linear", "generator_optimizer.final": 1.0},
+    **{"generator_optimizer.warmup": 2.0},
     **{"discriminator_optimizer.clip_weights": 0.4},
     **{"ema.half_life": 8.0, "ema.ramp": 0.0, "ema.schedule": "linear", "ema.final": 2.0},
 }
@@ -219,14 +221,17 @@ MOVING = {
 def moving_written_out():
     """The GAN of `MOVING`, by hand. A descent of the generator stands for 2/3 of 4 images."""
 
+    def seen(count):
+        return 4 * 2 / 3 * count
+
     def share(count):
-        return count * 2 / 3 / 5
+        return jnp.clip((seen(count) - 2) / (20 - 2), 0, 1)
 
     return gan_jax.gan(
         generator=gan_jax.mlp.MLPGenerator(SHAPE, (5,), num_classes=CLASSES),
         discriminator=gan_jax.mlp.MLPDiscriminator((5,), num_classes=CLASSES),
         generator_optimizer=optax.inject_hyperparams(optax.adam)(
-            lambda count: 2 / 3 * 6e-4,
+            lambda count: 2 / 3 * 6e-4 * jnp.minimum(1, seen(count) / 2),
             b1=lambda count: (0.5 - 0.3 * share(count)) ** (2 / 3),
             b2=lambda count: (0.9 + 0.09 * share(count)) ** (2 / 3),
         ),
@@ -277,10 +282,34 @@ def test_a_config_becomes_the_gan_that_it_says(settings, by_hand, key):
     jax.tree.map(compare, trained(built), trained(expected))
 
 
+def test_a_batch_is_normalized_over_all_devices(key):
+    """From a config: the statistics of a generator on one device and over an axis of four."""
+    settings = {"generator.norm": "batch", "penalties.r1": 0.0, "penalties.r2": 0.0}
+    config, facts = smoke(**settings), FACTS._replace(mean=None, std=None)
+    alone, over = (experiment.build_algorithm(config, facts, axis) for axis in (None, "devices"))
+    random, rows = np.random.default_rng(0), (alone.minibatches, 8)
+    batch = {
+        "image": jnp.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
+        "index": jnp.arange(alone.minibatches * 8).reshape(rows),
+    }
+    split = jax.tree.map(lambda x: jnp.moveaxis(x.reshape(len(x), 4, 2, *x.shape[2:]), 1, 0), batch)
+    update = jax.vmap(over.update, axis_name="devices", in_axes=(None, 0), out_axes=None)
+    state = quick_jit(alone.init)(key)
+    one, _ = quick_jit(alone.update)(state, batch)
+    four, _ = quick_jit(update)(state, split)
+    before, found, expected = (s.generator.variables for s in (state, four, one))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), found, expected)
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before, expected)
+    assert min(jax.tree.leaves(moved)) > 1e-3
+
+
 def test_parts_that_do_not_suit_each_other_are_refused():
     for words, settings in {
         "judges each fake by itself": {"top_k.least": 0.5, "loss": "relativistic_average"},
-        "judge each row by itself": {"accumulate": 2, "loss": "relativistic_average"},
+        "accumulate=2 takes a batch": {"accumulate": 2, "loss": "relativistic_average"},
+        "config: path_length: .* a generator": {
+            **{"generator.norm": "batch", "generator_penalties.path_length": 1.0},
+        },
         "mixes classes": {"fake_labels": "uniform", "conditional": True},
         "fake_labels=uniform needs": {"fake_labels": "uniform"},
         "apa steers by": {"augment.name": "apa", "loss": "wasserstein"},

@@ -62,6 +62,10 @@ def assert_refused(result, *words):
 
 
 MISTAKES = {
+    "parts that do not suit": (
+        [SMOKE, "--config.generator.norm=batch", "--config.generator_penalties.path_length=1"],
+        ["path_length", "batch normalization"],
+    ),
     "misspelt key": ([SMOKE, "--config.totl_steps=3"], ["totl_steps", "'total_steps'"]),
     "misspelt inner key": ([SMOKE, "--config.data.nam=x"], ["data.nam", "'data.name'"]),
     "misspelt flag": ([SMOKE, "--wokdir=x"], ["wokdir", "workdir"]),

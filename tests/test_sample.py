@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from runs import smoke
 
+from gan_jax import configuration
 from gan_jax.errors import InputError
 from gan_jax.sample import sample
 from gan_jax.train import train
@@ -50,6 +51,19 @@ def test_standing_statistics(workdirs, tmp_path):
         sample(workdirs["plain"], output, standing_batches=3)
     with pytest.raises(InputError, match="must not be negative"):
         sample(run, output, standing_batches=-1)
+
+
+@pytest.mark.parametrize("key", ["augment", "generator_penalty_interval"])
+def test_a_run_of_another_version_ends_in_a_line(key, workdirs, tmp_path, monkeypatch):
+    """One whose config lacks a key of today."""
+    read = configuration.from_json
+
+    def without(plain):
+        return read({name: value for name, value in plain.items() if name != key})
+
+    monkeypatch.setattr(configuration, "from_json", without)
+    with pytest.raises(InputError, match=f"another version of gan_jax.*{key}"):
+        sample(workdirs["plain"], tmp_path / "a.npz")
 
 
 def test_what_was_drawn_is_said_on_stderr(workdirs, tmp_path, capsys):

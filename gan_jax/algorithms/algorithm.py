@@ -24,6 +24,8 @@ class Algorithm(NamedTuple):
       minibatches: how many minibatches of real data one update takes.
       diagnose: `(state, batch) -> metrics`, what is worth a look now and then but too dear for
         every update; None where there is nothing.
+      standing: `(weights, key, *, batches, batch_size) -> weights` with standing statistics, for
+        `sample`; None where nothing is normalized by batch statistics.
     """
 
     init: Callable[[Array], Any]
@@ -31,3 +33,4 @@ class Algorithm(NamedTuple):
     sample: Callable[..., Array]
     minibatches: int
     diagnose: Callable[[Any, Batch], Metrics] | None = None
+    standing: Callable[..., Any] | None = None

@@ -13,7 +13,7 @@ from gan_jax.axis import mean_over
 from gan_jax.train_state import NetState, PyTree
 
 Array = jax.Array
-Objective = Callable[[PyTree, Any], tuple[Array, tuple[PyTree, Metrics]]]
+Objective = Callable[[PyTree, Any], tuple[Array, tuple[PyTree, Any]]]
 Penalize = Callable[[PyTree, Any], tuple[Array, Metrics]]
 
 
@@ -25,8 +25,8 @@ class Descent(NamedTuple):
       optimizer: an optax transformation.
       parts: in how many parts a batch is taken.
       axis_name: the mapped axis to average over, or None.
-      diagnostics: whether to measure `NAME_gradient`, the norm of the gradient of the whole
-        objective, and `NAME_update`, the norm of the step over that of the parameters.
+      diagnostics: whether to measure `NAME_gradient`, the norm of the gradient of all but lazy
+        penalties, and `NAME_update`, the norm of that step over that of the parameters.
     """
 
     name: str
@@ -35,30 +35,31 @@ class Descent(NamedTuple):
     axis_name: str | None = None
     diagnostics: bool = False
 
-    def __call__(
+    def step(
         self, net: NetState, objective: Objective, rows: PyTree
-    ) -> tuple[NetState, Metrics]:
+    ) -> tuple[NetState, Any, Metrics]:
         """One step down the mean over rows of an objective.
 
         Args:
           net: the network's state.
-          objective: `(params, rows) -> (value, (variables, metrics))`.
+          objective: `(params, rows) -> (value, (variables, told))`.
           rows: of this device.
+
+        Returns:
+          The state, the mean of what is told, and the diagnostics.
         """
         by_params = jax.grad(objective, has_aux=True)
         found = averaged(lambda part: by_params(net.params, part), rows, self.parts)
-        grads, (variables, metrics) = mean_over(found, self.axis_name)
+        grads, (variables, told) = mean_over(found, self.axis_name)
         updates, opt_state = self.optimizer.update(grads, net.opt_state, net.params)
         params = optax.apply_updates(net.params, updates)
+        norms: Metrics = {}
         if self.diagnostics:
-            norms = [optax.tree.norm(tree) for tree in (grads, updates, net.params)]
-            metrics |= {
-                f"{self.name}_gradient": norms[0],
-                f"{self.name}_update": norms[1] / norms[2],
-            }
-        return NetState(params=params, variables=variables, opt_state=opt_state), metrics
+            gradient, step, weights = map(optax.tree.norm, (grads, updates, net.params))
+            norms = {f"{self.name}_gradient": gradient, f"{self.name}_update": step / weights}
+        return NetState(params=params, variables=variables, opt_state=opt_state), told, norms
 
-    def with_penalties(
+    def __call__(
         self,
         net: NetState,
         objective: Objective,
@@ -75,37 +76,37 @@ class Descent(NamedTuple):
 
         Args:
           net: the network's state.
-          objective: as above.
+          objective: `(params, rows) -> (value, (variables, metrics))`.
           penalize: `(params, rows) -> (weighted sum, metrics)`, or None.
           rows: of this device.
           interval: k.
           due: whether lazy penalties are due.
 
         Returns:
-          The state; the metrics, in which those of lazy penalties are k times as large where they
-          were due and 0 elsewhere, so that means over steps hold; and the metrics as they are.
+          The state; the objective's metrics; and the penalties', 0 where these were not due.
         """
         if penalize is None:
-            net, metrics = self(net, objective, rows)
-            return net, metrics, metrics
+            net, metrics, norms = self.step(net, objective, rows)
+            return net, metrics | norms, {}
 
-        def both(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
+        def both(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Any]]:
             total, (variables, metrics) = objective(params, rows)
-            penalty, more = penalize(params, rows)
-            return total + penalty, (variables, metrics | more)
+            penalty, found = penalize(params, rows)
+            return total + penalty, (variables, (metrics, found))
 
         def penalty_alone(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            penalty, metrics = penalize(params, rows)
-            return interval * penalty, (net.variables, metrics)
+            penalty, found = penalize(params, rows)
+            return interval * penalty, (net.variables, found)
+
+        def descend() -> tuple[NetState, Metrics]:
+            return self._replace(diagnostics=False).step(net, penalty_alone, rows)[:2]
 
         if interval == 1:
-            net, metrics = self(net, both, rows)
-            return net, metrics, metrics
-        net, metrics = self(net, objective, rows)
-        descend = self._replace(diagnostics=False)
-        shapes = jax.eval_shape(lambda: descend(net, penalty_alone, rows)[1])
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-        net, more = jax.lax.cond(
-            due, lambda: descend(net, penalty_alone, rows), lambda: (net, nothing)
+            net, (metrics, found), norms = self.step(net, both, rows)
+            return net, metrics | norms, found
+        net, metrics, norms = self.step(net, objective, rows)
+        nothing = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda: descend()[1])
         )
-        return net, metrics | jax.tree.map(lambda x: interval * x, more), metrics | more
+        net, found = jax.lax.cond(due, descend, lambda: (net, nothing))
+        return net, metrics | norms, found

@@ -1,6 +1,6 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,32 +10,23 @@ import optax
 from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
 from gan_jax.algorithms.descent import Descent
 from gan_jax.algorithms.diagnosis import slope, spread
-from gan_jax.algorithms.ema import update_average
-from gan_jax.algorithms.network import forward, init_net
-from gan_jax.algorithms.parts import concatenated
+from gan_jax.algorithms.half_steps import Game, discriminator_step, generator_step
+from gan_jax.algorithms.network import init_net
+from gan_jax.algorithms.parts import averaged
+from gan_jax.algorithms.passes import Augment, Passes, Rows
 from gan_jax.algorithms.standing import standing_statistics
-from gan_jax.algorithms.weighted import (
-    Pairs,
-    Part,
-    Penalties,
-    adapt,
-    adaptive,
-    given,
-    value_at,
-)
+from gan_jax.algorithms.weighted import Pairs, Penalties, adaptive, initial_controls, name_of
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.generator_penalties import BY_IMAGES
-from gan_jax.objectives.losses import Loss, sign_rate
+from gan_jax.objectives.losses import Loss
 from gan_jax.objectives.penalties import BY_LOGITS, OF_REALS
-from gan_jax.objectives.top_k import top_k_weights
-from gan_jax.rng import key_for, keys_for, normal, substream, uniform_labels
+from gan_jax.rng import key_for, keys_for, normal, substream
 from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
-Augment = Callable[[Array, Array], Array]
 
 
 class GAN(NamedTuple):
@@ -46,11 +37,13 @@ class GAN(NamedTuple):
       update: `(state, batch) -> (state, metrics)`: `d_steps` discriminator updates, then one
         generator update, each with fresh noise and, where it reads reals, fresh reals. Metrics are
         means over the `d_steps`.
-      sample: `(weights, key, num_samples, labels=None, *, offset=0, standing=None) -> images`.
+      sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
       minibatches: minibatches of reals that one update takes.
       diagnose: `(state, batch) -> metrics`, of a state as it is: `real_slope` and `fake_slope`, the
         mean gradient norm of the discriminator at reals and at fakes; `real_spread` and
         `fake_spread`, the deviation of the batch's pixels. It takes some passes of its own.
+      standing: `(weights, key, *, batches, batch_size) -> weights` for `sample`, with
+        `standing_statistics`; of a GAN without `axis_name`.
       update_discriminator: `(state, images, z, *, labels=None, keys, penalize=True) -> (state,
         metrics)`; `penalize` says whether lazy penalties are due.
       update_generator: the same; counts `state.step` and moves the average. `images` may be None
@@ -62,24 +55,14 @@ class GAN(NamedTuple):
     sample: Callable[..., Array]
     minibatches: int
     diagnose: Callable[[TrainState, Batch], Metrics]
+    standing: Callable[..., PyTree]
     update_discriminator: Callable[..., tuple[TrainState, Metrics]]
     update_generator: Callable[..., tuple[TrainState, Metrics]]
 
     @property
     def algorithm(self) -> Algorithm:
         """The functions that the training loop knows."""
-        return Algorithm(self.init, self.update, self.sample, self.minibatches, self.diagnose)
-
-
-class _Rows(NamedTuple):
-    """What a half-step sees, a row an example; None for what it does not need."""
-
-    images: Any
-    z: Array
-    labels: Array | None  # of the images
-    fake_labels: Array | None  # that the fakes are to have
-    keys: Array
-    fakes: Any = None
+        return Algorithm(**{name: getattr(self, name) for name in Algorithm._fields})
 
 
 def gan(
@@ -133,7 +116,7 @@ def gan(
       penalty_interval: with k > 1 the penalties are lazy: they wait for every k-th update of the
         discriminator and then, k times as heavy, have a descent of their own after the loss's
         (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1).
-        Their metrics are k times the value there and 0 elsewhere, so that means over updates hold.
+        Their metrics are those of the last time, which `state.controls` hold.
       generator_penalties: the same for the generator; see `gan_jax.generator_penalties`.
       generator_penalty_interval: likewise.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
@@ -154,8 +137,9 @@ def gan(
       accumulate: in how many parts, one after the other, a batch goes through the networks; the
         gradient is the mean over them. With batch statistics each part has its own.
       ema: decay of the averaged generator for one update, or a function from `state.step` to it.
-      diagnostics: whether the metrics tell of both networks the norm of the loss's gradient,
-        `NET_gradient`, and that of the step over that of the parameters, `NET_update`.
+      diagnostics: whether the metrics tell of both networks the norm of the gradient of all but
+        lazy penalties, `NET_gradient`, and that of this step over that of the parameters,
+        `NET_update`.
       axis_name: the mapped axis to average over under `pmap` or `vmap`; None under plain `jit`.
 
     Returns:
@@ -179,12 +163,22 @@ def gan(
     _check_coupling(loss, class_loss, top_k=top_k is not None, accumulate=accumulate)
     if uniform_fake_labels and (loss.relativistic or of_discriminator.functions - OF_REALS):
         raise InputError(
-            "where fakes have labels of their own, a loss or penalty that judges real and fake "
-            "together mixes classes: use a loss that is not relativistic, and penalties on reals"
+            "where fakes have labels of their own (fake_labels=uniform), a loss or penalty that "
+            "judges real and fake together mixes classes: use a loss that is not relativistic, and "
+            "penalties on reals alone"
         )
-    loss = loss.over(axis_name)
+    passes = Passes(
+        generator=generator,
+        discriminator=discriminator,
+        latent_dim=latent_dim,
+        augment=augment,
+        pseudo=pseudo,
+        num_classes=num_classes,
+        uniform_fake_labels=uniform_fake_labels,
+        accumulate=accumulate,
+    )
     class_loss = class_loss.over(axis_name) if class_loss is not None else None
-    remembering = adaptive(augment, pseudo)
+    game = Game(loss.over(axis_name), class_loss, class_weight, axis_name)
     descend_d, descend_g = (
         Descent(name, optimizer, accumulate, axis_name, diagnostics)
         for name, optimizer in (
@@ -192,6 +186,9 @@ def gan(
             ("generator", generator_optimizer),
         )
     )
+    update_discriminator = discriminator_step(passes, game, descend_d, of_discriminator)
+    update_generator = generator_step(passes, game, descend_g, of_generator, top_k=top_k, ema=ema)
+    minibatches = d_steps + int(loss.relativistic)
 
     def init(key: Array) -> TrainState:
         keys = key_for(key, "init")[None]
@@ -201,15 +198,10 @@ def gan(
         net_d = init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        for name, net, by_gradient in (
-            ("discriminator", net_d, of_discriminator.functions - BY_LOGITS),
-            ("generator", net_g, of_generator.functions - BY_IMAGES),
-        ):
-            if by_gradient and "batch_stats" in net.variables:
-                raise InputError(
-                    f"gradient penalties need per-example gradients, which a {name} with "
-                    "BatchNorm does not have: use another normalization or drop the penalties"
-                )
+        _check_by_example("discriminator", net_d.variables, of_discriminator.functions - BY_LOGITS)
+        _check_by_example("generator", net_g.variables, of_generator.functions - BY_IMAGES)
+        controls = initial_controls(*adaptive(augment, pseudo))
+        controls |= of_discriminator.initial | of_generator.initial
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
@@ -217,163 +209,8 @@ def gan(
             discriminator=net_d,
             # A copy: the average must not share buffers with weights that are donated.
             ema=jax.tree.map(jnp.copy, net_g.weights),
-            controls={
-                name: jnp.float32(value)
-                for part in (
-                    *remembering,
-                    *of_discriminator.adaptive,
-                    *of_generator.adaptive,
-                )
-                for name, value in part.initial.items()
-            },
+            controls={name: jnp.float32(value) for name, value in controls.items()},
         )
-
-    def generate(
-        params: PyTree, state: TrainState, z: Array, labels: Array | None, keys: Array
-    ) -> tuple[Array, PyTree]:
-        variables = state.generator.variables
-        return forward(generator, params, variables, z, labels, substream(keys, "generator"))
-
-    def discriminate(
-        params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array
-    ) -> tuple[Any, PyTree]:
-        if augment is not None:
-            images = given(augment, state.controls)(images, substream(keys, "augment"))
-        variables = state.discriminator.variables
-        keys = substream(keys, "discriminator")
-        return forward(discriminator, params, variables, images, labels, keys)
-
-    def rows_of(images: Any, z: Array, labels: Array | None, keys: Array) -> _Rows:
-        fake_labels = labels
-        if uniform_fake_labels and num_classes is not None:
-            fake_labels = uniform_labels(substream(keys, "labels"), num_classes)
-        return _Rows(images, z, labels, fake_labels, keys)
-
-    def with_fakes(state: TrainState, rows: _Rows) -> _Rows:
-        def fakes(rows: _Rows) -> Array:
-            return generate(state.generator.params, state, rows.z, rows.fake_labels, rows.keys)[0]
-
-        if pseudo is not None:  # these pretend to be reals, under the labels of those
-            keys = substream(rows.keys, "pseudo")
-            z = normal(substream(keys, "z"), (latent_dim,))
-            others = _Rows(None, z, None, rows.labels, keys)
-            others = concatenated(fakes, others, accumulate)
-            mix = given(pseudo, state.controls)
-            images = mix(rows.images, others, substream(keys, "mix"))
-            rows = rows._replace(images=images)
-        return rows._replace(fakes=concatenated(fakes, rows, accumulate))
-
-    def update_discriminator(
-        state: TrainState,
-        images: Array,
-        z: Array,
-        *,
-        labels: Array | None = None,
-        keys: Array,
-        penalize: Array | bool = True,
-    ) -> tuple[TrainState, Metrics]:
-        def objective(params: PyTree, rows: _Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real, after_real = discriminate(params, state, rows.images, rows.labels, rows.keys)
-            fake, after_fake = discriminate(params, state, rows.fakes, rows.fake_labels, rows.keys)
-            total = loss.discriminator(real.logits, fake.logits).mean()
-            metrics = {
-                "discriminator_loss": total,
-                "real_logits": real.logits.mean(),
-                "fake_logits": fake.logits.mean(),
-            }
-            if loss.undecided is not None:
-                metrics |= {
-                    "real_signs": sign_rate(loss, real.logits, fake.logits, axis_name),
-                    "fake_signs": sign_rate(loss, fake.logits, real.logits, axis_name),
-                }
-            if class_loss is not None:
-                values = class_loss.discriminator(
-                    real.class_logits, fake.class_logits, rows.labels, rows.fake_labels
-                )
-                metrics["discriminator_class_loss"] = values.mean()
-                total = total + value_at(class_weight, state.step) * values.mean()
-            return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
-
-        def penalize_with(params: PyTree, rows: _Rows) -> tuple[Array, Metrics]:
-            def logits(images: Array) -> Array:
-                return discriminate(params, state, images, rows.labels, rows.keys)[0].logits
-
-            def fakes(z: Array) -> Array:
-                return generate(fixed, state, z, rows.labels, rows.keys)[0]
-
-            def apply(penalty: Part, keys: Array) -> Any:
-                function = given(penalty, state.controls, generate=fakes, z=rows.z)
-                return function(logits, rows.images, rows.fakes, keys)
-
-            return of_discriminator.sum(state.step, rows.keys, apply)
-
-        fixed = state.generator.params
-        net, metrics, seen = descend_d.with_penalties(
-            state.discriminator,
-            objective,
-            penalize_with if penalties else None,
-            with_fakes(state, rows_of(images, z, labels, keys)),
-            interval=of_discriminator.interval,
-            due=penalize,
-        )
-        controls = adapt(remembering, state.controls, seen)
-        controls |= adapt(of_discriminator.adaptive, state.controls, seen, penalize)
-        state = state.replace(discriminator=net, controls={**state.controls, **controls})
-        return state, metrics | controls
-
-    def update_generator(
-        state: TrainState,
-        images: Any,
-        z: Array,
-        *,
-        labels: Array | None = None,
-        keys: Array,
-        penalize: Array | bool = True,
-    ) -> tuple[TrainState, Metrics]:
-        def objective(params: PyTree, rows: _Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real_logits = None
-            if loss.relativistic:
-                real, _ = discriminate(fixed, state, rows.images, rows.labels, rows.keys)
-                real_logits = real.logits
-            fakes, variables = generate(params, state, rows.z, rows.fake_labels, rows.keys)
-            fake, _ = discriminate(fixed, state, fakes, rows.fake_labels, rows.keys)
-            kept: Array | float = 1.0
-            if top_k is not None:
-                kept = top_k_weights(fake.logits, value_at(top_k, state.step), axis_name)
-            total = (kept * loss.generator(fake.logits, real_logits)).mean()
-            metrics = {"generator_loss": total}
-            if class_loss is not None:
-                values = kept * class_loss.generator(fake.class_logits, rows.fake_labels)
-                metrics["generator_class_loss"] = values.mean()
-                total = total + value_at(class_weight, state.step) * values.mean()
-            return total, (variables, metrics)
-
-        def penalize_with(params: PyTree, rows: _Rows) -> tuple[Array, Metrics]:
-            def images(z: Array) -> Array:
-                return generate(params, state, z, rows.fake_labels, rows.keys)[0]
-
-            def apply(penalty: Part, keys: Array) -> Any:
-                return given(penalty, state.controls)(images, rows.z, keys)
-
-            return of_generator.sum(state.step, rows.keys, apply)
-
-        fixed = state.discriminator.params
-        net, metrics, seen = descend_g.with_penalties(
-            state.generator,
-            objective,
-            penalize_with if generator_penalties else None,
-            rows_of(images if loss.relativistic else None, z, labels, keys),
-            interval=of_generator.interval,
-            due=penalize,
-        )
-        controls = adapt(of_generator.adaptive, state.controls, seen, penalize)
-        state = state.replace(
-            step=state.step + 1,
-            generator=net,
-            ema=update_average(state.ema, net.weights, value_at(ema, state.step)),
-            controls={**state.controls, **controls},
-        )
-        return state, metrics | controls
 
     def phase(
         state: TrainState, batch: Batch, name: str, minibatch: int
@@ -398,22 +235,39 @@ def gan(
 
     def diagnose(state: TrainState, batch: Batch) -> Metrics:
         images, z, rest = phase(state, batch, "diagnosis", minibatches - 1)
-        rows = with_fakes(state, rows_of(images, z, **rest))
-        fixed = state.discriminator.params
+        rows = passes.with_fakes(state, passes.rows(images, z, **rest))
 
-        def slope_at(images: Array, labels: Array | None) -> Array:
-            def logits(images: Array) -> Array:
-                return discriminate(fixed, state, images, labels, rows.keys)[0].logits
+        def slope_at(images: Array, labels: Array | None, keys: Array) -> Array:
+            params = state.discriminator.params
+            return slope(
+                lambda images: passes.discriminate(params, state, images, labels, keys)[0].logits,
+                images,
+            )
 
-            return slope(logits, images)
+        def slopes(rows: Rows) -> Metrics:
+            return {
+                "real_slope": slope_at(rows.images, rows.labels, rows.keys),
+                "fake_slope": slope_at(rows.fakes, rows.fake_labels, rows.keys),
+            }
 
-        metrics = {
-            "real_slope": slope_at(images, rows.labels),
-            "fake_slope": slope_at(rows.fakes, rows.fake_labels),
+        spreads = {
             "real_spread": spread(images, axis_name),
             "fake_spread": spread(rows.fakes, axis_name),
         }
-        return mean_over(metrics, axis_name)
+        rows = rows._replace(images=images)  # and not what pretends to be a real
+        return spreads | mean_over(averaged(slopes, rows, accumulate), axis_name)
+
+    def standing(weights: PyTree, key: Array, *, batches: int, batch_size: int) -> PyTree:
+        key = key_for(key, "standing")
+        return standing_statistics(
+            generator,
+            weights,
+            key,
+            latent_dim=latent_dim,
+            batches=batches,
+            batch_size=batch_size,
+            num_classes=num_classes,
+        )
 
     def sample(
         weights: PyTree,
@@ -422,24 +276,12 @@ def gan(
         labels: Array | None = None,
         *,
         offset: Array | int = 0,
-        standing: tuple[int, int] | None = None,
     ) -> Array:
         """Images `offset` to `offset + num_samples` of the endless sequence that `key` names.
 
         `labels` (num_samples,) are needed by a conditional GAN only; by default the classes take
-        turns. With `standing=(batches, rows)` batch normalization uses `standing_statistics` of so
-        many batches; the GAN then has no `axis_name`.
+        turns.
         """
-        if standing is not None:
-            weights = standing_statistics(
-                generator,
-                weights,
-                key_for(key, "standing"),
-                latent_dim=latent_dim,
-                batches=standing[0],
-                batch_size=standing[1],
-                num_classes=num_classes,
-            )
         indices = offset + jnp.arange(num_samples)
         keys = keys_for(key, indices)
         if num_classes is not None and labels is None:
@@ -449,8 +291,16 @@ def gan(
         images = generator.apply(weights, z, labels, train=False, keys=keys)
         return jnp.clip(images, -1, 1)  # a linear output may reach beyond
 
-    minibatches = d_steps + int(loss.relativistic)
-    return GAN(init, update, sample, minibatches, diagnose, update_discriminator, update_generator)
+    return GAN(
+        init=init,
+        update=update,
+        sample=sample,
+        minibatches=minibatches,
+        diagnose=diagnose,
+        standing=standing,
+        update_discriminator=update_discriminator,
+        update_generator=update_generator,
+    )
 
 
 def _check_coupling(
@@ -458,12 +308,21 @@ def _check_coupling(
 ) -> None:
     """Refuses what takes a batch apart where rows see each other."""
     if top_k and loss.couples:
-        raise InputError("top-k training needs a loss that judges each fake by itself")
-    coupled = loss.couples or (class_loss is not None and class_loss.couples)
-    if accumulate > 1 and (coupled or top_k):
-        raise InputError("accumulation needs losses that judge each row by itself, and no top-k")
+        raise InputError("top_k needs a loss that judges each fake by itself, not by the batch")
+    couples = {"top_k": top_k, "the loss": loss.couples}
+    couples["the class_loss"] = class_loss is not None and class_loss.couples
+    for name in (name for name, couples in couples.items() if couples and accumulate > 1):
+        raise InputError(
+            f"accumulate={accumulate} takes a batch in parts, and {name} judges it as a whole: "
+            "use accumulate=1, or others"
+        )
 
 
-def _midpoint(a: Array, b: Array) -> Array:
-    """The mean of two passes; what counts (integers) counts the same in both."""
-    return (a + b) / 2 if jnp.issubdtype(a.dtype, jnp.inexact) else a
+def _check_by_example(name: str, variables: PyTree, penalties: Collection[Any]) -> None:
+    """Refuses penalties on gradients by example where batch statistics couple the examples."""
+    if penalties and "batch_stats" in variables:
+        names = ", ".join(sorted(map(name_of, penalties)))
+        raise InputError(
+            f"{names}: penalties on gradients need one for each example, which a {name} with "
+            "batch normalization does not have: use another normalization or drop the penalties"
+        )

@@ -10,7 +10,9 @@ from gan_jax.train_state import PyTree
 
 
 def clip_weights(limit: float) -> optax.GradientTransformation:
-    """Cuts the updates so that every parameter ends within [-limit, limit]; the last of a chain.
+    """Cuts the updates so that every parameter ends within [-limit, limit], but for a rounding.
+
+    The last of a chain.
 
     Reference: Arjovsky et al. 2017, "Wasserstein GAN", algorithm 1 (c = 0.01).
     """

@@ -36,7 +36,7 @@ class Penalties(NamedTuple):
         Raises:
           InputError: two of them go by one name.
         """
-        weighted = {_name(penalty): (penalty, weight) for penalty, weight in pairs}
+        weighted = {name_of(penalty): (penalty, weight) for penalty, weight in pairs}
         if len(weighted) < len(pairs):
             raise InputError(
                 "two penalties have the same name: give their functions names of their own"
@@ -49,8 +49,35 @@ class Penalties(NamedTuple):
         return {_function(penalty) for penalty, _ in self.weighted.values()}
 
     @property
-    def adaptive(self) -> list[Adaptive]:
-        """Those among them that are adaptive."""
+    def initial(self) -> dict[str, float]:
+        """Their controls before the first update: of those that adapt; lazy ones' last means."""
+        lazy = dict.fromkeys(self.weighted, 0.0) if self.interval > 1 else {}
+        return initial_controls(*self._adaptive) | lazy
+
+    def adapt(
+        self, controls: Controls, metrics: Metrics, found: Metrics, due: Array | bool
+    ) -> dict[str, Array]:
+        """Returns their controls after an update.
+
+        Args:
+          controls: of the state.
+          metrics: of the update, without the penalties'.
+          found: the penalties' metrics, of a turn if they are due.
+          due: whether lazy ones were due. Then their controls move, and hold their means until the
+            next turn, so that metrics can tell these at any time.
+        """
+        moved = adapt(self._adaptive, controls, metrics | found)
+        if self.interval == 1:
+            return moved
+        moved |= {name: found[name] for name in self.weighted}
+        return {name: jnp.where(due, value, controls[name]) for name, value in moved.items()}
+
+    def told(self, found: Metrics) -> Metrics:
+        """Returns what metrics tell beside the controls; these hold the means of lazy ones."""
+        return found if self.interval == 1 else {}
+
+    @property
+    def _adaptive(self) -> list[Adaptive]:
         return adaptive(*(penalty for penalty, _ in self.weighted.values()))
 
     def sum(
@@ -80,7 +107,8 @@ def _function(part: Part) -> Any:
     return function
 
 
-def _name(part: Part) -> str:
+def name_of(part: Part) -> str:
+    """Returns the name that a penalty goes by: that of its function."""
     function = _function(part)
     return getattr(function, "__name__", type(function).__name__)
 
@@ -113,13 +141,14 @@ def adaptive(*parts: Part | None) -> list[Adaptive]:
     return [part for part in parts if isinstance(part, Adaptive)]
 
 
-def adapt(
-    parts: Sequence[Adaptive], controls: Controls, metrics: Metrics, due: Array | bool = True
-) -> dict[str, Array]:
-    """Returns the parts' controls after an update, in which they had their turn if it was due."""
+def initial_controls(*parts: Adaptive) -> dict[str, float]:
+    """Returns the parts' controls as they are before the first update."""
+    return {name: value for part in parts for name, value in part.initial.items()}
+
+
+def adapt(parts: Sequence[Adaptive], controls: Controls, metrics: Metrics) -> dict[str, Array]:
+    """Returns the parts' controls after an update."""
     moved: dict[str, Array] = {}
     for part in parts:
         moved |= part.update(controls, metrics)
-    if due is True:
-        return moved
-    return {name: jnp.where(due, value, controls[name]) for name, value in moved.items()}
+    return moved

@@ -12,6 +12,7 @@ import gan_jax
 from gan_jax.algorithms.parts import averaged, concatenated
 from gan_jax.objectives.losses import LOSSES
 from gan_jax.objectives.penalties import PENALTIES
+from gan_jax.runtime import parallel
 
 CLASSES = 3
 
@@ -90,7 +91,10 @@ def test_statistics_are_the_mean_over_parts_and_counts_count_once(key):
 
 
 def test_parts_take_less_memory(key):
-    """Of wide layers and a large batch: what the backward pass keeps is that of one part."""
+    """Of wide layers and a large batch: what a backward pass keeps is that of one part.
+
+    In the program that trains: updates in a loop, and a diagnosis.
+    """
 
     def temporary(accumulate):
         gan = gan_jax.gan(
@@ -103,9 +107,10 @@ def test_parts_take_less_memory(key):
             latent_dim=8,
             accumulate=accumulate,
         )
-        batch = {"image": jnp.zeros((1, 1024, 4, 4, 1)), "index": jnp.arange(1024)[None]}
+        call = parallel.several_steps(gan.update, lambda _, feed: feed, gan.diagnose)
+        feed = {"image": jnp.zeros((2, 1, 1024, 4, 4, 1)), "index": jnp.zeros((2, 1, 1024), int)}
         state = jax.eval_shape(gan.init, key)
-        compiled = jax.jit(gan.update).lower(state, batch).compile()
+        compiled = jax.jit(call).lower(state, {}, feed).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert temporary(8) < temporary(1) / 2
@@ -120,7 +125,7 @@ def test_what_couples_rows_is_refused():
             **{"class_loss": gan_jax.class_losses.CLASS_LOSSES["contrastive"]},
         },
     ):
-        with pytest.raises(gan_jax.InputError, match="judge each row by itself"):
+        with pytest.raises(gan_jax.InputError, match="accumulate=2 takes a batch in parts"):
             linear_gan(**options, accumulate=2)
     with pytest.raises(gan_jax.InputError, match="accumulate is 0"):
         linear_gan(accumulate=0)

@@ -39,7 +39,7 @@ def test_of_lazy_penalties_the_loss_s_own_descent_is_measured(key):
         linear_gan(penalty_interval=2, diagnostics=True),
     )
     images, z, keys = draw(1)
-    state = plain.init(key)
+    state = lazy.init(key)
     _, expected = plain.update_discriminator(state, images, z, keys=keys)
     _, found = lazy.update_discriminator(state, images, z, keys=keys)
     for name in ("discriminator_gradient", "discriminator_update"):

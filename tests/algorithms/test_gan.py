@@ -112,7 +112,7 @@ def test_lazy_penalties_have_a_descent_of_their_own(key):
     new_w, new_b = dense(new.discriminator.params)
     np.testing.assert_allclose(new_w, w - RATE_D * 2 * (R1 + R2) * w, rtol=0, atol=1e-6)
     np.testing.assert_allclose(new_b, b, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(metrics["r1"], 2 * 0.5 * np.square(w).sum(), rtol=1e-6)
+    np.testing.assert_allclose(metrics["r1"], 0.5 * np.square(w).sum(), rtol=1e-6)
     waiting, metrics = gan.update_discriminator(state, images, z, keys=keys, penalize=False)
     assert same(waiting.discriminator, plain.discriminator)
     assert float(metrics["r1"]) == 0
@@ -127,7 +127,7 @@ def test_lazy_penalties_are_due_at_every_kth_update_of_the_discriminator(d_steps
     for step in range(5):
         state, metrics = gan.update(state, random_batch(gan, seed=step))
         r1.append(float(metrics["r1"]))
-    assert sum(value > 0 for value in r1) >= 2
+    assert min(r1) > 0  # of the last turn, where there was none
     updates = 5 * d_steps
     assert int(state.discriminator.opt_state[0].count) == updates + -(-updates // 4)
 

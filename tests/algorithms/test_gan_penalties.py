@@ -72,22 +72,25 @@ def test_lazy_ones_wait_and_what_they_remember_waits_with_them(key):
     waiting, metrics = gan.update_generator(state, images, z, keys=keys, penalize=False)
     plain, _ = PLAIN.update_generator(state, images, z, keys=keys)
     assert same(waiting.generator, plain.generator)
-    assert waiting.controls == state.controls == {"path_length_average": 0}
-    assert float(metrics["path_lengths"]) == 0
+    assert waiting.controls == state.controls == {"path_length_average": 0, "path_length": 0}
     due, metrics = gan.update_generator(state, images, z, keys=keys)
 
     def penalty(params):
         drawn = rng.substream(keys, "penalty/path_length")
         of = path_length(lambda z: generate(params, z), z, drawn, controls=state.controls)
-        return 4 * WEIGHT * of[0].mean(), of[1]["path_lengths"].mean()
+        return 4 * WEIGHT * of[0].mean(), (of[0].mean(), of[1]["path_lengths"].mean())
 
-    gradient, length = jax.grad(penalty, has_aux=True)(plain.generator.params)
+    gradient, (value, length) = jax.grad(penalty, has_aux=True)(plain.generator.params)
     assert_close(
         due.generator.params,
         jax.tree.map(lambda p, g: p - RATE_G * g, plain.generator.params, gradient),
     )
-    np.testing.assert_allclose(metrics["path_lengths"], 4 * length, rtol=1e-5)
     np.testing.assert_allclose(due.controls["path_length_average"], 0.01 * length, rtol=1e-5)
+    np.testing.assert_allclose(metrics["path_length"], value, rtol=1e-5)
+    # Until the next turn metrics tell of this one.
+    after, metrics = gan.update_generator(due, images, z, keys=keys, penalize=False)
+    np.testing.assert_array_equal(metrics["path_length"], due.controls["path_length"])
+    assert after.controls == due.controls
 
 
 def test_lazy_ones_are_due_at_every_kth_step(key):
@@ -100,8 +103,9 @@ def test_lazy_ones_are_due_at_every_kth_step(key):
     )
     state, due = gan.init(key), []
     for step in range(7):
-        state, metrics = gan.update(state, random_batch(gan, seed=step))
-        due.append(float(metrics["path_lengths"]) > 0)
+        before = state.controls["path_length_average"]
+        state, _ = gan.update(state, random_batch(gan, seed=step))
+        due.append(bool(state.controls["path_length_average"] != before))
     assert due == [True, False, False, True, False, False, True]
 
 
@@ -113,6 +117,16 @@ def test_a_lazy_penalty_of_the_discriminator_remembers_when_it_is_due(key):
     assert waiting.controls == state.controls
     due, metrics = gan.update_discriminator(state, images, z, keys=keys)
     np.testing.assert_allclose(due.controls["lecam_real"], 0.01 * metrics["real_logits"], rtol=1e-5)
+
+
+def test_what_is_not_lazy_is_due_whatever_is_said(key):
+    gan = linear_gan("hinge", penalties=[(PENALTIES["lecam"], 0.5)])
+    images, z, keys = floats(1)
+    state = gan.init(key)
+    due, _ = gan.update_discriminator(state, images, z, keys=keys)
+    told, _ = gan.update_discriminator(state, images, z, keys=keys, penalize=False)
+    assert same(due, told)
+    assert float(due.controls["lecam_real"]) != 0
 
 
 def test_latent_consistency_gets_the_fakes_own_latents_and_generator(key):

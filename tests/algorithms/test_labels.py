@@ -15,16 +15,17 @@ REAL_LABELS = jnp.array([0, 0, 1, 1, 2, 2])
 
 
 def recording(module, seen, name):
-    """The module, noting every batch of (inputs, labels) that it is given."""
+    """The module, noting every batch of (inputs, labels, keys) that it is given."""
 
     class Recorder:
         init = module.init
 
         def apply(self, variables, inputs, labels=None, **rest):
-            def note(inputs, labels):
-                seen.append((name, np.asarray(inputs), np.asarray(labels)))
+            def note(inputs, labels, keys):
+                seen.append((name, np.asarray(inputs), np.asarray(labels), keys.tolist()))
 
-            jax.debug.callback(note, inputs, labels, ordered=True)
+            words = jax.random.key_data(rest["keys"])
+            jax.debug.callback(note, inputs, labels, words, ordered=True)
             return module.apply(variables, inputs, labels, **rest)
 
     return Recorder()
@@ -46,7 +47,7 @@ def passes(gan, seen, half_step, key):
         gan.init(key), jnp.float32(images), jnp.float32(z), labels=REAL_LABELS, keys=keys
     )
     jax.effects_barrier()
-    return [(name, inputs, labels.tolist()) for name, inputs, labels in seen], keys
+    return [(name, inputs, labels.tolist()) for name, inputs, labels, _ in seen], keys
 
 
 @pytest.mark.parametrize("half_step", ["update_discriminator", "update_generator"])
@@ -135,6 +136,37 @@ def test_where_fakes_have_labels_of_their_own_the_pretenders_wear_those_of_the_r
     own = rng.uniform_labels(rng.substream(keys, "labels"), CLASSES).tolist()
     made = [labels for name, _, labels in found if name == "generator"]
     assert sorted(made) == sorted([own, REAL_LABELS.tolist()])
+
+
+def first_row(images, z, keys):
+    """What a penalty returns that has looked at one image."""
+    return images(z)[:, 0, 0, 0]
+
+
+def test_a_generator_penalty_sees_the_generator_as_the_loss_does(key):
+    """Under the labels and the keys of the fakes."""
+    seen = []
+    gan = conditional(seen, uniform_fake_labels=True, generator_penalties=[(first_row, 1.0)])
+    passes(gan, seen, "update_generator", key)
+    made = [(labels.tolist(), keys) for name, _, labels, keys in seen if name == "generator"]
+    assert len(made) == 2
+    assert made[0] == made[1]
+    assert made[0][0] != REAL_LABELS.tolist()
+
+
+def test_a_diagnosis_judges_each_side_under_its_own_labels(key):
+    seen = []
+    gan = conditional(seen, uniform_fake_labels=True)
+    index = jnp.arange(BATCH)[None]
+    batch = {"image": jnp.zeros((1, BATCH, *SHAPE)), "index": index, "label": REAL_LABELS[None]}
+    gan.diagnose(gan.init(key), batch)
+    jax.effects_barrier()
+    (own,) = (labels.tolist() for name, _, labels, _ in seen if name == "generator")
+    assert own != REAL_LABELS.tolist()
+    for name, inputs, labels, _ in seen:
+        if name == "discriminator":
+            assert labels.tolist() == (own if inputs.any() else REAL_LABELS.tolist())
+    assert sum(name == "discriminator" for name, *_ in seen) == 2
 
 
 def test_apa_moves_as_ada_does(key):

@@ -1,0 +1,177 @@
+"""The two halves of a GAN's update: the discriminator's turn and the generator's."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gan_jax.algorithms.algorithm import Metrics
+from gan_jax.algorithms.descent import Descent
+from gan_jax.algorithms.ema import update_average
+from gan_jax.algorithms.passes import Passes, Rows
+from gan_jax.algorithms.weighted import Part, Penalties, adapt, adaptive, given, value_at
+from gan_jax.objectives.class_losses import ClassLoss
+from gan_jax.objectives.losses import Loss, sign_rate
+from gan_jax.objectives.top_k import top_k_weights
+from gan_jax.train_state import PyTree, TrainState
+
+Array = jax.Array
+HalfStep = Callable[..., tuple[TrainState, Metrics]]
+
+
+class Game(NamedTuple):
+    """What both sides play by: the arguments of `gan` by the same names."""
+
+    loss: Loss
+    class_loss: ClassLoss | None = None
+    class_weight: optax.ScalarOrSchedule = 1.0
+    axis_name: str | None = None
+
+
+def discriminator_step(
+    passes: Passes, game: Game, descend: Descent, penalties: Penalties
+) -> HalfStep:
+    """Returns `update_discriminator`, as `GAN` describes it."""
+    remembering = adaptive(passes.augment, passes.pseudo)
+
+    def update_discriminator(
+        state: TrainState,
+        images: Array,
+        z: Array,
+        *,
+        labels: Array | None = None,
+        keys: Array,
+        penalize: Array | bool = True,
+    ) -> tuple[TrainState, Metrics]:
+        def objective(params: PyTree, rows: Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real, after_real = passes.discriminate(
+                params, state, rows.images, rows.labels, rows.keys
+            )
+            fake, after_fake = passes.discriminate(
+                params, state, rows.fakes, rows.fake_labels, rows.keys
+            )
+            total = game.loss.discriminator(real.logits, fake.logits).mean()
+            metrics = {"discriminator_loss": total} | _told(game, real.logits, fake.logits)
+            if game.class_loss is not None:
+                values = game.class_loss.discriminator(
+                    real.class_logits, fake.class_logits, rows.labels, rows.fake_labels
+                )
+                metrics["discriminator_class_loss"] = values.mean()
+                total = total + value_at(game.class_weight, state.step) * values.mean()
+            return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
+
+        def penalize_with(params: PyTree, rows: Rows) -> tuple[Array, Metrics]:
+            def logits(images: Array) -> Array:
+                return passes.discriminate(params, state, images, rows.labels, rows.keys)[0].logits
+
+            def fakes(z: Array) -> Array:
+                fixed = state.generator.params
+                return passes.generate(fixed, state, z, rows.labels, rows.keys)[0]
+
+            def apply(penalty: Part, keys: Array) -> Any:
+                function = given(penalty, state.controls, generate=fakes, z=rows.z)
+                return function(logits, rows.images, rows.fakes, keys)
+
+            return penalties.sum(state.step, rows.keys, apply)
+
+        net, metrics, found = descend(
+            state.discriminator,
+            objective,
+            penalize_with if penalties.weighted else None,
+            passes.with_fakes(state, passes.rows(images, z, labels, keys)),
+            interval=penalties.interval,
+            due=penalize,
+        )
+        controls = adapt(remembering, state.controls, metrics)
+        controls |= penalties.adapt(state.controls, metrics, found, penalize)
+        state = state.replace(discriminator=net, controls={**state.controls, **controls})
+        return state, metrics | penalties.told(found) | controls
+
+    return update_discriminator
+
+
+def generator_step(
+    passes: Passes,
+    game: Game,
+    descend: Descent,
+    penalties: Penalties,
+    *,
+    top_k: optax.ScalarOrSchedule | None,
+    ema: optax.ScalarOrSchedule,
+) -> HalfStep:
+    """Returns `update_generator`, as `GAN` describes it."""
+
+    def update_generator(
+        state: TrainState,
+        images: Any,
+        z: Array,
+        *,
+        labels: Array | None = None,
+        keys: Array,
+        penalize: Array | bool = True,
+    ) -> tuple[TrainState, Metrics]:
+        fixed = state.discriminator.params
+
+        def objective(params: PyTree, rows: Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
+            real_logits = None
+            if game.loss.relativistic:
+                real, _ = passes.discriminate(fixed, state, rows.images, rows.labels, rows.keys)
+                real_logits = real.logits
+            fakes, variables = passes.generate(params, state, rows.z, rows.fake_labels, rows.keys)
+            fake, _ = passes.discriminate(fixed, state, fakes, rows.fake_labels, rows.keys)
+            kept: Array | float = 1.0
+            if top_k is not None:
+                kept = top_k_weights(fake.logits, value_at(top_k, state.step), game.axis_name)
+            total = (kept * game.loss.generator(fake.logits, real_logits)).mean()
+            metrics = {"generator_loss": total}
+            if game.class_loss is not None:
+                values = kept * game.class_loss.generator(fake.class_logits, rows.fake_labels)
+                metrics["generator_class_loss"] = values.mean()
+                total = total + value_at(game.class_weight, state.step) * values.mean()
+            return total, (variables, metrics)
+
+        def penalize_with(params: PyTree, rows: Rows) -> tuple[Array, Metrics]:
+            def generate(z: Array) -> Array:
+                return passes.generate(params, state, z, rows.fake_labels, rows.keys)[0]
+
+            def apply(penalty: Part, keys: Array) -> Any:
+                return given(penalty, state.controls)(generate, rows.z, keys)
+
+            return penalties.sum(state.step, rows.keys, apply)
+
+        net, metrics, found = descend(
+            state.generator,
+            objective,
+            penalize_with if penalties.weighted else None,
+            passes.rows(images if game.loss.relativistic else None, z, labels, keys),
+            interval=penalties.interval,
+            due=penalize,
+        )
+        controls = penalties.adapt(state.controls, metrics, found, penalize)
+        state = state.replace(
+            step=state.step + 1,
+            generator=net,
+            ema=update_average(state.ema, net.weights, value_at(ema, state.step)),
+            controls={**state.controls, **controls},
+        )
+        return state, metrics | penalties.told(found) | controls
+
+    return update_generator
+
+
+def _told(game: Game, real_logits: Array, fake_logits: Array) -> Metrics:
+    """Where the discriminator stands: its mean logits, and how sure it is of their signs."""
+    metrics = {"real_logits": real_logits.mean(), "fake_logits": fake_logits.mean()}
+    if game.loss.undecided is not None:
+        metrics |= {
+            "real_signs": sign_rate(game.loss, real_logits, fake_logits, game.axis_name),
+            "fake_signs": sign_rate(game.loss, fake_logits, real_logits, game.axis_name),
+        }
+    return metrics
+
+
+def _midpoint(a: Array, b: Array) -> Array:
+    """The mean of two passes; what counts (integers) counts the same in both."""
+    return (a + b) / 2 if jnp.issubdtype(a.dtype, jnp.inexact) else a
