@@ -153,6 +153,8 @@ def test_gradient_penalties_with_batch_norm_are_refused(key):
     build(penalties=[(r1, 1.0)], discriminator=Discriminator(norm=False)).init(key)
     with pytest.raises(gan_jax.InputError, match=r"^path_length: .* a generator"):
         build(generator_penalties=[(gan_jax.generator_penalties.PATH_LENGTH, 1.0)]).init(key)
+    for name in ("lecam", "consistency", "balanced_consistency", "latent_consistency"):
+        build(penalties=[(gan_jax.penalties.PENALTIES[name], 1.0)]).init(key)
     diversity = gan_jax.generator_penalties.latent_diversity
     build(generator_penalties=[(diversity, 1.0)]).init(key)
 
