@@ -272,7 +272,7 @@ def test_host_and_device_placement_give_the_same_run(tmp_path):
 
 
 def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
-    """ADA's probability and LeCam's averages; with penalties that wait for every fourth update."""
+    """ADA's probability and LeCam's averages; and what penalties told that are due every 4th time."""
     adapting = {
         **{"augment.name": "ada", "augment.speed": 1_000, "augment.target": 0.01},
         **{"augment.policy": "b"},
@@ -284,7 +284,7 @@ def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
     assert_same_run(tmp_path / "stopped", tmp_path / "straight")
     _, state = final_state(tmp_path / "straight")
     controls = {path: value for path, value in state.items() if "controls" in path}
-    assert len(controls) == 3
+    assert len(controls) == 6  # ADA, the two averages, and the last means of three lazy penalties
     assert all(value != 0 for value in controls.values()), controls
 
 
