@@ -272,7 +272,7 @@ def test_host_and_device_placement_give_the_same_run(tmp_path):
 
 
 def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
-    """ADA's probability and LeCam's averages; and what penalties told that are due every 4th time."""
+    """ADA's probability, LeCam's averages, and what lazy penalties told."""
     adapting = {
         **{"augment.name": "ada", "augment.speed": 1_000, "augment.target": 0.01},
         **{"augment.policy": "b"},
