@@ -1,6 +1,8 @@
 """Every pair of choices occurs in a short run: finite, in float32 equal on 1 and on 4 devices.
 
-python -m pytest -m slow tests/test_combinations.py    # every combination, in hours
+Every combination of what most users choose is a marked test, of one update that is not compiled:
+
+    python -m pytest -m slow tests/test_combinations.py
 """
 
 import functools
@@ -156,9 +158,9 @@ def augmentation(name):
     return {"pseudo" if name == "apa" else "augment": AUGMENTS[name]}
 
 
-def drawn(gan):
+def drawn(gan, steps):
     random = np.random.default_rng(0)
-    rows = (STEPS, gan.minibatches, BATCH)
+    rows = (steps, gan.minibatches, BATCH)
     index = np.arange(gan.minibatches * BATCH).reshape(rows[1:])
     return {
         "image": np.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
@@ -188,10 +190,10 @@ def first_state(row, gan):
     return networks_at_first(row["conditioning"]).replace(controls=controls)
 
 
-def assert_sound(row):
+def assert_sound(row, steps=STEPS, jit=quick_jit):
     alone = build(row, None)
-    state, batch = first_state(row, alone), drawn(alone)
-    one, metrics = quick_jit(steps_of(alone))(state, batch)
+    state, batch = first_state(row, alone), drawn(alone, steps)
+    one, metrics = jit(steps_of(alone))(state, batch)
     for leaf in (*learned(one), *jax.tree.leaves(metrics)):
         assert np.isfinite(leaf).all()
     if row["precision"] != "float32":
@@ -202,7 +204,7 @@ def assert_sound(row):
         in_axes=(None, 0),
         out_axes=None,
     )
-    four, _ = quick_jit(over_devices)(state, jax.tree.map(spread, batch))
+    four, _ = jit(over_devices)(state, jax.tree.map(spread, batch))
     largest = max(float(jnp.abs(leaf).max()) for leaf in learned(one))
     for a, b in zip(learned(one), learned(four), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * largest)
@@ -224,7 +226,7 @@ def test_what_is_refused_says_so_before_it_is_compiled(pair, words, key):
 
     def traced():
         gan = build(row, None)
-        jax.eval_shape(steps_of(gan), jax.eval_shape(gan.init, key), drawn(gan))
+        jax.eval_shape(steps_of(gan), jax.eval_shape(gan.init, key), drawn(gan, STEPS))
 
     with pytest.raises(gan_jax.InputError, match=words):
         traced()
@@ -244,4 +246,5 @@ PRODUCT = ("loss", "penalty", "conditioning", "augment", "precision")
     ids=name_of,
 )
 def test_all_combinations(row):
-    assert_sound(row)
+    """Operation by operation, as those of all rows are compiled but once."""
+    assert_sound(row, steps=1, jit=lambda function: function)
