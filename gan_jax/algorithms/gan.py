@@ -1,6 +1,6 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
+from gan_jax.algorithms.by_example import (
+    check_discriminator_penalties,
+    check_generator_penalties,
+)
 from gan_jax.algorithms.descent import Descent
 from gan_jax.algorithms.diagnosis import slope, spread
 from gan_jax.algorithms.half_steps import Game, discriminator_step, generator_step
@@ -15,14 +19,13 @@ from gan_jax.algorithms.network import init_net
 from gan_jax.algorithms.parts import averaged
 from gan_jax.algorithms.passes import Augment, Passes, Rows
 from gan_jax.algorithms.standing import standing_statistics
-from gan_jax.algorithms.weighted import Pairs, Penalties, adaptive, initial_controls, name_of
+from gan_jax.algorithms.weighted import Pairs, Penalties, adaptive, initial_controls
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
-from gan_jax.objectives.generator_penalties import BY_IMAGES
 from gan_jax.objectives.losses import Loss
-from gan_jax.objectives.penalties import BY_LOGITS, OF_REALS
+from gan_jax.objectives.penalties import OF_REALS
 from gan_jax.rng import key_for, keys_for, normal, substream
 from gan_jax.train_state import PyTree, TrainState
 
@@ -198,10 +201,12 @@ def gan(
         net_d = init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        _check_by_example("discriminator", net_d.variables, of_discriminator.functions - BY_LOGITS)
-        _check_by_example("generator", net_g.variables, of_generator.functions - BY_IMAGES)
-        controls = initial_controls(*adaptive(augment, pseudo))
-        controls |= of_discriminator.initial | of_generator.initial
+        initial = initial_controls(*adaptive(augment, pseudo))
+        initial |= of_discriminator.initial | of_generator.initial
+        controls = {name: jnp.float32(value) for name, value in initial.items()}
+        rows = (images, z, keys)
+        check_discriminator_penalties(of_discriminator, controls, net_d.variables, *rows)
+        check_generator_penalties(of_generator, controls, net_g.variables, *rows)
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
@@ -209,7 +214,7 @@ def gan(
             discriminator=net_d,
             # A copy: the average must not share buffers with weights that are donated.
             ema=jax.tree.map(jnp.copy, net_g.weights),
-            controls={name: jnp.float32(value) for name, value in controls.items()},
+            controls=controls,
         )
 
     def phase(
@@ -315,14 +320,4 @@ def _check_coupling(
         raise InputError(
             f"accumulate={accumulate} takes a batch in parts, and {name} judges it as a whole: "
             "use accumulate=1, or others"
-        )
-
-
-def _check_by_example(name: str, variables: PyTree, penalties: Collection[Any]) -> None:
-    """Refuses penalties on gradients by example where batch statistics couple the examples."""
-    if penalties and "batch_stats" in variables:
-        names = ", ".join(sorted(map(name_of, penalties)))
-        raise InputError(
-            f"{names}: penalties on gradients need one for each example, which a {name} with "
-            "batch normalization does not have: use another normalization or drop the penalties"
         )

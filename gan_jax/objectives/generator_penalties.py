@@ -10,7 +10,6 @@ draws. The mean over the batch and the weight are the caller's. It may instead r
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,9 +76,6 @@ def latent_diversity(
     change = generate(z) - generate(perturb(z, keys, deviation))
     return -jnp.sum(jnp.square(change), axis=range(1, change.ndim))
 
-
-BY_IMAGES: frozenset[Callable[..., Any]] = frozenset({latent_diversity})
-"""Penalties that take no gradient by the latent, so that BatchNorm may couple the examples."""
 
 GENERATOR_PENALTIES: Mapping[str, GeneratorPenalty | Adaptive] = MappingProxyType(
     {"path_length": PATH_LENGTH, "latent_diversity": latent_diversity}

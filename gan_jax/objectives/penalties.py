@@ -209,11 +209,6 @@ LECAM = Adaptive(lecam, {"lecam_real": 0.0, "lecam_fake": 0.0}, _follow_logits)
 """`lecam` with its averages, which begin at 0 and forget half in 69 updates (decay 0.99)."""
 
 
-BY_LOGITS: frozenset[Callable[..., Array]] = frozenset(
-    {lecam, consistency, balanced_consistency, latent_consistency}
-)
-"""Penalties that take no gradient by the image, so that BatchNorm may couple the examples."""
-
 OF_REALS: frozenset[Callable[..., Array]] = frozenset({r1, dragan, consistency})
 """Penalties that look at the reals alone."""
 

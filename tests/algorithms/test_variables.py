@@ -159,6 +159,24 @@ def test_gradient_penalties_with_batch_norm_are_refused(key):
     build(generator_penalties=[(diversity, 1.0)]).init(key)
 
 
+def directional(discriminate, real, fake, keys):
+    """One's own, in forward mode: the derivative from the real towards the fake."""
+    return jnp.square(jax.jvp(discriminate, (real,), (fake - real,))[1])
+
+
+def drift(discriminate, real, fake, keys):
+    """One's own, of logits: Karras et al. 2018, "Progressive growing of GANs", appendix A.1."""
+    return jnp.square(discriminate(real))
+
+
+def test_ones_own_penalty_is_asked_whether_it_takes_gradients(drawn, keys, key):
+    with pytest.raises(gan_jax.InputError, match=r"^directional: "):
+        build(penalties=[(drift, 0.1), (directional, 1.0)]).init(key)
+    gan, (images, z) = build(penalties=[(drift, 0.1)]), drawn
+    _, metrics = gan.update_discriminator(gan.init(key), images, z, keys=keys)
+    assert metrics["drift"] > 0
+
+
 @pytest.mark.parametrize("side", ["discriminator", "generator"])
 def test_a_lazy_penalty_leaves_the_variables_to_the_loss(side, drawn, keys, key):
     """Which are what they are without a penalty, after its own descent too."""

@@ -1,0 +1,113 @@
+"""The classical GANs of configs/ on the digits: same networks, updates and batch, three seeds.
+
+python tests/benchmarks/zoo.py [CONFIG ...] [--steps=5000] [--seeds=3] [--runs=runs/zoo]
+
+Trains every config by `launch.py`, draws 10,000 samples of its averaged generator, and prints a
+table in Markdown: mean and deviation over the seeds. What was trained before is not trained again;
+a run that was stopped goes on. Columns:
+
+- `fd_pixels`: Frechet distance to the 4,000 training digits, in pixels of [0, 1], 784 dimensions;
+- nearest: the mean distance to the nearest training digit, in the same units: noise lies far from
+  all of them, copies at 0;
+- rarest and commonest class: the share of samples whose nearest training digit is of it;
+- asked: the share of samples that show the class asked for, by the same vote; conditional ones.
+
+The first row is the held-out digits themselves, 1,000 of them.
+"""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from gan_jax.data.sources import load  # noqa: E402
+from gan_jax.metrics import Gaussian  # noqa: E402
+
+SAMPLES = 10_000
+CONFIGS = (
+    *("mnist_mlp_article", "gan", "lsgan", "wgan", "wgan_gp", "dragan", "sngan", "ragan"),
+    *("mnist_mlp", "r3gan_mlp"),
+    *("cgan", "projection_gan", "acgan", "adcgan", "mhgan", "contragan", "reacgan"),
+)
+COLUMNS = ("fd_pixels", "nearest", "rarest class, %", "commonest class, %", "asked, %")
+
+
+def drawn(config, seed, steps, runs):
+    """The samples of a run, which is trained if it is not there; (images, labels or None)."""
+    workdir = runs / f"{config}-{seed}"
+    output = workdir / f"samples-{steps}.npz"
+    if not output.exists():
+        flags = [f"--config={ROOT / 'configs' / config}.py", f"--workdir={workdir}"]
+        keys = [f"--config.seed={seed}", f"--config.total_steps={steps}"]
+        launch(*flags, *keys)
+        launch("--mode=sample", flags[1], f"--num_samples={SAMPLES}", f"--output={output}")
+    arrays = np.load(output)
+    return arrays["images"], arrays.get("labels")
+
+
+def launch(*arguments):
+    subprocess.run([sys.executable, str(ROOT / "launch.py"), *arguments], check=True)
+
+
+def flat(images):
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+class Figures:
+    """What is measured of samples, against the training digits."""
+
+    def __init__(self, real):
+        self.images, self.labels = flat(real.images), real.labels
+        self.gaussian = Gaussian.of(self.images)
+
+    def nearest(self, images):
+        squares = (images**2).sum(1)[:, None] - 2 * images @ self.images.T
+        squares += (self.images**2).sum(1)
+        return np.sqrt(squares.min(1).clip(min=0)), self.labels[squares.argmin(1)]
+
+    def of(self, images, labels):
+        """One number a column; NaN where there is nothing to tell."""
+        images = flat(images)
+        distances, found = self.nearest(images)
+        shares = np.bincount(found, minlength=10) / len(found)
+        return (
+            self.gaussian.distance(Gaussian.of(images)),
+            distances.mean(),
+            100 * shares.min(),
+            100 * shares.max(),
+            np.nan if labels is None else 100 * (found == labels).mean(),
+        )
+
+
+def row(name, values):
+    """A line of the table: mean and deviation of each column over the seeds."""
+    cells = [
+        "" if np.isnan(column).all() else f"{column.mean():.1f} ± {column.std():.1f}"
+        for column in np.transpose(values)
+    ]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main(configs, steps, seeds, runs):
+    figures, test = Figures(load("mnist_5k")), load("mnist_5k", "test")
+    rows = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    rows.append(row("held-out digits", [figures.of(test.images, test.labels)]))
+    for config in configs:
+        values = [figures.of(*drawn(config, seed, steps, runs)) for seed in range(seeds)]
+        rows.append(row(f"`{config}`", values))
+        print("\n".join(rows), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("configs", nargs="*", default=CONFIGS)
+    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/zoo"))
+    arguments = parser.parse_args()
+    main(arguments.configs, arguments.steps, arguments.seeds, arguments.runs)
