@@ -1,6 +1,6 @@
 """Generative adversarial networks as pure jitted update functions over a TrainState pytree."""
 
-from gan_jax import rng, schedules
+from gan_jax import metrics, rng, schedules
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import GAN, gan
@@ -32,6 +32,7 @@ __all__ = [
     "generator_penalties",
     "half_life_decay",
     "losses",
+    "metrics",
     "mlp",
     "penalties",
     "rng",

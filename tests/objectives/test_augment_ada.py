@@ -9,8 +9,6 @@ from runs import quick_jit
 from gan_jax.objectives import augment
 from gan_jax.objectives.augment import bands, colour, pipeline
 
-# Unoptimized programs compile three times as fast.
-
 MANY = 4000
 SHAPE = (16, 24, 3)
 KEYS = jax.random.split(jax.random.key(5), MANY)
@@ -213,6 +211,15 @@ def test_policies_are_the_papers_and_stages_keep_their_draws():
     ramp = jnp.broadcast_to(jnp.linspace(-1, 1, 7)[:, None, None], images.shape)
     straight = ada(ramp, keys, 1.0, ("blit", "warp"), strengths=upright)
     np.testing.assert_allclose(straight, straight[:, :, :1].repeat(7, axis=2), atol=1e-5)
+
+
+def test_where_the_warp_leaves_whole_pixels_they_are_copied():
+    images = jnp.float32(np.random.default_rng(0).uniform(-1, 1, (50, 6, 6, 3)))
+    still = {"warp": dict.fromkeys(MULTIPLIERS[pipeline.warp_map], 0.0)}
+    copied = ada(images, KEYS[:50], 1.0, ("blit",))
+    assert (copied != images).any(axis=(1, 2, 3)).mean() > 0.9
+    moved = ada(images, KEYS[:50], 1.0, ("blit", "warp"), strengths=still)
+    np.testing.assert_array_equal(moved, copied)
 
 
 def test_a_grey_image_is_a_colour_of_equal_channels():

@@ -1,11 +1,10 @@
-"""Affine maps of an image, and the one resampler that executes them.
+"""Affine maps of an image, and their execution by bilinear interpolation.
 
 A map is a 3x3 matrix that says where an output pixel reads: `output(p) = input(matrix @ p)`, for
 homogeneous points p = (x, y, 1) in pixels, x to the right, y down, from the centre of the image.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -14,35 +13,10 @@ Array = jax.Array
 Scalar = Array | float
 
 
-class Kernel(NamedTuple):
-    """An interpolation kernel.
+def resample(image: Array, matrix: Array) -> Array:
+    """Resamples an image bilinearly by an affine map; outside of its borders it is mirrored.
 
-    Attributes:
-      taps: the pixels it reads, counted from the one at or before the point.
-      weight: a tap's weight, by its distance from the point in pixels; 1 at 0, 0 at 1, 2, ...
-    """
-
-    taps: Sequence[int]
-    weight: Callable[[Array], Array]
-
-
-def _cubic_weight(t: Array) -> Array:
-    near = (1.5 * t - 2.5) * t * t + 1.0
-    far = ((-0.5 * t + 2.5) * t - 4.0) * t + 2.0
-    return jnp.where(t <= 1.0, near, far)
-
-
-LINEAR = Kernel((0, 1), lambda t: 1.0 - t)
-"""Bilinear interpolation."""
-
-CUBIC = Kernel((-1, 0, 1, 2), _cubic_weight)
-"""Bicubic convolution, a = -1/2 (Keys 1981, "Cubic convolution interpolation", equation 15)."""
-
-
-def resample(image: Array, matrix: Array, kernel: Kernel) -> Array:
-    """Resamples an image by an affine map; outside of its borders the image is mirrored.
-
-        output(p) = sum_k weight(|k - q|) * input(k),    q = matrix @ p
+        output(p) = sum_k (1 - |k - q|)+ * input(k),    q = matrix @ p
 
     The mirrors stand on the centres of the outermost pixels, which are not repeated (SciPy's
     "mirror", NumPy's "reflect"), however far outside. Where q is a whole pixel the value is copied,
@@ -51,36 +25,66 @@ def resample(image: Array, matrix: Array, kernel: Kernel) -> Array:
     Args:
       image: (H, W, C).
       matrix: (3, 3), see the module.
-      kernel: `LINEAR` or `CUBIC`.
 
     Returns:
       An image (H, W, C).
     """
     height, width, _ = image.shape
-    y = jnp.arange(height)[:, None] - (height - 1) / 2
-    x = jnp.arange(width) - (width - 1) / 2
-    # Written out: a matrix product may round coordinates to half precision on an accelerator.
-    rows = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] + (height - 1) / 2  # (H, W)
-    columns = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] + (width - 1) / 2  # (H, W)
+    y, x = (jnp.arange(size) - (size - 1) / 2 for size in (height, width))
+    rows, columns = read_at(matrix, y, x)
+    return bilinear(image, rows + (height - 1) / 2, columns + (width - 1) / 2, fold=mirror)
 
-    output = jnp.zeros_like(image)
-    for row, row_weight in _taps(rows, height, kernel):
-        for column, column_weight in _taps(columns, width, kernel):
+
+def read_at(matrix: Array, y: Array, x: Array) -> tuple[Array, Array]:
+    """Returns where the points of a grid read, `matrix @ p`, in pixels from the image's centre.
+
+    Args:
+      matrix: (3, 3), see the module.
+      y: (M,), of the grid's rows.
+      x: (N,), of its columns.
+
+    Returns:
+      The rows and the columns, (M, N) each.
+    """
+    # Written out: a matrix product may round coordinates to half precision on an accelerator.
+    columns = matrix[0, 0] * x + matrix[0, 1] * y[:, None] + matrix[0, 2]
+    rows = matrix[1, 0] * x + matrix[1, 1] * y[:, None] + matrix[1, 2]
+    return rows, columns
+
+
+def bilinear(
+    image: Array, rows: Array, columns: Array, *, fold: Callable[[Array, int], Array]
+) -> Array:
+    """Interpolates an image between its pixels.
+
+    Args:
+      image: (H, W, C).
+      rows: (M, N), from the centre of the first pixel.
+      columns: likewise.
+      fold: `(index, size) -> index` in 0..size-1: what lies outside.
+
+    Returns:
+      An image (M, N, C).
+    """
+    height, width, channels = image.shape
+    output = jnp.zeros((*rows.shape, channels), image.dtype)
+    for row, row_weight in _neighbours(rows, height, fold):
+        for column, column_weight in _neighbours(columns, width, fold):
             pixels = image.at[row, column].get(mode="promise_in_bounds")
             output += (row_weight * column_weight)[..., None] * pixels
     return output
 
 
-def _taps(points: Array, size: int, kernel: Kernel) -> list[tuple[Array, Array]]:
-    """Returns for each tap the indices that `points` read along an axis, and their weights."""
+def _neighbours(
+    points: Array, size: int, fold: Callable[[Array, int], Array]
+) -> list[tuple[Array, Array]]:
+    """Returns the two indices that points along an axis lie between, and their weights."""
     before = jnp.floor(points)
-    return [
-        (_mirror(before.astype(jnp.int32) + tap, size), kernel.weight(abs(points - before - tap)))
-        for tap in kernel.taps
-    ]
+    index, part = before.astype(jnp.int32), points - before
+    return [(fold(index, size), 1.0 - part), (fold(index + 1, size), part)]
 
 
-def _mirror(index: Array, size: int) -> Array:
+def mirror(index: Array, size: int) -> Array:
     """Folds any index into 0..size-1: a, b, c, b, a, b, ..."""
     last = size - 1
     return last - abs(index % max(2 * last, 1) - last)

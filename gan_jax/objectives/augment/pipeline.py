@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive, Controls
-from gan_jax.objectives.augment import affine, bands, colour
+from gan_jax.objectives.augment import affine, bands, colour, supersampling
 from gan_jax.objectives.augment.rows import add_noise, cut_out, on_colour, per_image
 
 Array = jax.Array
@@ -75,7 +75,7 @@ def blit_map(
     Where one of height and width is even and the other odd, odd quarter turns blend pixels.
 
     Returns:
-      A matrix (3, 3) for `affine.resample`.
+      A matrix (3, 3), see `affine`.
     """
     height, width, _ = shape
     side, turns, x, y = draws.uniform[3:7]
@@ -111,7 +111,7 @@ def warp_map(
     Each of the rotations has the probability 1 - sqrt(1 - p), so that p is that of any.
 
     Returns:
-      A matrix (3, 3) for `affine.resample`.
+      A matrix (3, 3), see `affine`.
     """
     height, width, _ = shape
     before, after = math.radians(degrees) * (2.0 * draws.uniform[5:7] - 1.0)
@@ -237,11 +237,8 @@ def ada(
 ) -> Array:
     """Applies the stages of a policy, in the pipeline's order; each transformation by its chance.
 
-    The maps of "blit" and "warp" are multiplied, and resampled once; outside the image is mirrored.
-    The paper resamples bilinearly at twice the resolution, between two sym6 wavelet filters. This
-    does it by bicubic convolution at the images' own, which copies what moves by whole pixels bit
-    for bit. Lost are some of the finest details where it moves by a fraction, and the filter that
-    keeps a shrunken image from aliasing.
+    The maps of "blit" and "warp" are multiplied, and resampled once, as in `supersampling`; outside
+    the image is mirrored. A map that moves whole pixels copies them, bit for bit.
 
     Args:
       images: (B, H, W, C) in [-1, 1].
@@ -278,11 +275,20 @@ def _pipeline(
         if name in policy
     ]
     if maps:
-        image = affine.resample(image, affine.chain(*maps), affine.CUBIC)
+        image = _moved(image, affine.chain(*maps), copies="warp" not in policy)
     for name, change in PIXELS.items():
         if name in policy:
             image = change(image, draws[name], p, **strengths.get(name, {}))
     return image
+
+
+def _moved(image: Array, matrix: Array, *, copies: bool) -> Array:
+    """Moves an image by a map, of which may be known that it `copies` whole pixels."""
+    copied = affine.resample(image, matrix)
+    if copies:
+        return copied
+    whole = jnp.all(matrix == jnp.round(matrix))
+    return jnp.where(whole, copied, supersampling.resample(image, matrix))
 
 
 def adjust_probability(

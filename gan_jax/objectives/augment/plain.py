@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from gan_jax.objectives.augment.affine import LINEAR, resample, rotation, scaling
+from gan_jax.objectives.augment.affine import resample, rotation, scaling
 from gan_jax.objectives.augment.rows import add_noise, per_image, random_window
 
 Array = jax.Array
@@ -42,7 +42,7 @@ def crop(image: Array, key: Array, /, pixels: int) -> Array:
 def rotate(image: Array, key: Array, /, degrees: float) -> Array:
     """Turns images (B, H, W, C) by an angle ~ U(-degrees, degrees); bilinear, mirrored outside."""
     angle = jax.random.uniform(key, minval=-1.0) * math.radians(degrees)
-    return resample(image, rotation(angle), LINEAR)
+    return resample(image, rotation(angle))
 
 
 @per_image
@@ -52,7 +52,7 @@ def scale(image: Array, key: Array, /, amount: float) -> Array:
     Bilinear; mirrored outside. So 0.25 makes images up to 25 % larger, or smaller by that factor.
     """
     factor = jnp.exp(jax.random.uniform(key, minval=-1.0) * math.log1p(amount))
-    return resample(image, scaling(factor, factor), LINEAR)
+    return resample(image, scaling(factor, factor))
 
 
 @per_image
