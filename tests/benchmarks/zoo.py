@@ -2,9 +2,9 @@
 
 python tests/benchmarks/zoo.py [CONFIG ...] [--steps=5000] [--seeds=3] [--runs=runs/zoo]
 
-Trains every config by `launch.py`, draws 10,000 samples of its averaged generator, and prints a
-table in Markdown: mean and deviation over the seeds. What was trained before is not trained again;
-a run that was stopped goes on. Columns:
+Trains every config by `launch.py`, draws 1,000 samples of its averaged generator, as many as there
+are held-out digits, and prints a table in Markdown: mean and deviation over the seeds. What was
+trained before is not trained again; a run that was stopped goes on. Columns:
 
 - `fd_pixels`: Frechet distance to the 4,000 training digits, in pixels of [0, 1], 784 dimensions;
 - nearest: the mean distance to the nearest training digit, in the same units: noise lies far from
@@ -12,7 +12,7 @@ a run that was stopped goes on. Columns:
 - rarest and commonest class: the share of samples whose nearest training digit is of it;
 - asked: the share of samples that show the class asked for, by the same vote; conditional ones.
 
-The first row is the held-out digits themselves, 1,000 of them.
+The first row is the held-out digits themselves: what no generator can be told from.
 """
 
 import argparse
@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 from gan_jax.data.sources import load  # noqa: E402
 from gan_jax.metrics import Gaussian  # noqa: E402
 
-SAMPLES = 10_000
+SAMPLES = 1_000
 CONFIGS = (
     *("mnist_mlp_article", "gan", "lsgan", "wgan", "wgan_gp", "dragan", "sngan", "ragan"),
     *("mnist_mlp", "r3gan_mlp"),
