@@ -28,6 +28,15 @@ def get_config() -> ConfigDict:
     # range: networks see [-1, 1]. standardize: mean 0 and deviation 1 a channel, for networks whose
     # generator ends linearly.
     config.data.normalize = "range"
+    # Random changes of the reals, which fakes will show as well; 0 is off. What comes in from
+    # outside is the image mirrored but for `shift`, which leaves black.
+    config.data.augment = ConfigDict()
+    config.data.augment.flip = 0.0  # probability of mirroring left to right
+    config.data.augment.scale = 0.0  # 0.2: up to 20 % larger, or smaller by that factor
+    config.data.augment.rotate = 0.0  # by up to so many degrees
+    config.data.augment.crop = 0  # moved by up to so many pixels
+    config.data.augment.shift = 0  # likewise
+    config.data.augment.noise = 0.0  # standard deviation of normal noise, of pixels in [-1, 1]
     # device: the whole set lies in device memory. host: read as needed. auto: by its size.
     config.data.placement = "auto"
 

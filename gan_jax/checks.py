@@ -56,7 +56,7 @@ _POSITIVE = (
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
-    "class_weight",
+    *("class_weight", *(f"data.augment.{name}" for name in augment.PLAIN)),
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
 )
@@ -67,7 +67,7 @@ _BELOW = {
     "data.image_size": 8193,  # beyond it memory ends before anything is said
     **{f"{key}.{beta}": 1 for key in _OPTIMIZERS for beta in _BETAS},
 }
-_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target")
+_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target", "data.augment.flip")
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
 
@@ -267,6 +267,7 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
       InputError: classes are asked for and the data has none, or points are to be augmented.
     """
     moved = {f"augment.name={config.augment.name}": config.augment.name != "none"}
+    moved |= {f"data.augment.{name}": value > 0 for name, value in config.data.augment.items()}
     for name in ("consistency", "balanced_consistency"):
         moved[f"penalties.{name}"] = config.penalties.get(name, 0.0) > 0
     for key in (key for key, on in moved.items() if on and facts.image_shape[:2] == (1, 1)):

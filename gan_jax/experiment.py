@@ -85,6 +85,7 @@ def build_algorithm(
         generator_penalties=_weighted(config.generator_penalties, GENERATOR_PENALTIES, config),
         generator_penalty_interval=config.generator_penalty_interval,
         augment=_augment(config),
+        augment_data=_augment_data(config),
         pseudo=_pseudo(config),
         image_shape=facts.image_shape,
         latent_dim=config.latent_dim,
@@ -211,6 +212,11 @@ def _augment(config: ConfigDict) -> Any:
             policy, images=config.batch_size, target=keys.target, speed_images=keys.speed
         )
     return None
+
+
+def _augment_data(config: ConfigDict) -> Any:
+    strengths = {name: value for name, value in config.data.augment.items() if value}
+    return functools.partial(augment.plain, strengths=strengths) if strengths else None
 
 
 def _pseudo(config: ConfigDict) -> Any:

@@ -47,6 +47,8 @@ REFUSED = {
     "fake_labels": ("unifrom", "'uniform'"),
     "generator_optimizer.b1_final": (0.5, "the constant schedule never comes to"),
     "generator.norm": ("bach", "'batch'"),
+    "data.augment.flip": (1.5, "at most 1"),
+    "data.augment.shift": (-1, "must not be negative"),
 }
 
 
@@ -333,6 +335,17 @@ def test_augmentation_is_what_the_config_says_and_not_of_points(key):
     np.testing.assert_allclose(p, 0.5 + 8 / 80)  # a batch of smoke.py is 8
     with pytest.raises(InputError, match="points"):
         checks.check_data(cut, FACTS._replace(image_shape=(1, 1, 2)))
+
+
+def test_the_data_s_augmentation_is_what_the_config_says_and_not_of_points(key):
+    assert set(smoke().data.augment) == set(gan_jax.augment.PLAIN)
+    assert experiment._augment_data(smoke()) is None
+    images, keys = jax.random.uniform(key, (4, 8, 8, 1)), jax.random.split(key, 4)
+    some = smoke(**{"data.augment.flip": 1.0, "data.augment.crop": 2})
+    expected = gan_jax.augment.plain(images, keys, {"flip": 1.0, "crop": 2})
+    np.testing.assert_array_equal(experiment._augment_data(some)(images, keys), expected)
+    with pytest.raises(InputError, match=r"data\.augment\.flip is for images"):
+        checks.check_data(some, FACTS._replace(image_shape=(1, 1, 2)))
 
 
 def test_the_plan_is_balanced_where_the_config_says_so():

@@ -82,6 +82,7 @@ def gan(
     generator_penalties: Pairs = (),
     generator_penalty_interval: int = 1,
     augment: Augment | Adaptive | None = None,
+    augment_data: Augment | None = None,
     pseudo: Augment | Adaptive | None = None,
     top_k: optax.ScalarOrSchedule | None = None,
     num_classes: int | None = None,
@@ -125,6 +126,8 @@ def gan(
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
         looks at the very function of images that the loss judges by.
+      augment_data: `(images, keys) -> images`, applied to the reals of a batch and to nothing else:
+        fakes will look like what it makes of them. See `gan_jax.augment.plain`.
       pseudo: `(real, fake, keys) -> images`, which take the place of the reals of an update of the
         discriminator; the fakes are made for it, apart from those that the discriminator is to
         tell from reals. See `gan_jax.augment.adaptive_pseudo`.
@@ -222,8 +225,10 @@ def gan(
     ) -> tuple[Array, Array, dict[str, Any]]:
         keys = keys_for(key_for(state.key, name, state.step), batch["index"][minibatch])
         labels = None if num_classes is None else batch["label"][minibatch]
-        z = normal(substream(keys, "z"), (latent_dim,))
-        return batch["image"][minibatch], z, {"labels": labels, "keys": keys}
+        images, z = batch["image"][minibatch], normal(substream(keys, "z"), (latent_dim,))
+        if augment_data is not None:
+            images = augment_data(images, substream(keys, "data"))
+        return images, z, {"labels": labels, "keys": keys}
 
     def update(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         found = []

@@ -424,6 +424,31 @@ def test_every_pass_of_a_row_sees_it_through_the_same_augmentation(key):
     np.testing.assert_allclose([metrics["r1"], metrics["r2"]], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
+def test_the_data_s_augmentation_is_of_reals_alone(loss, key):
+    """An update is that of reals which were augmented before; fakes stay as they are."""
+
+    def shade(images, keys):
+        return images * rng.normal(keys, ())[:, None, None, None]
+
+    gan, plain = linear_gan(loss, augment_data=shade), linear_gan(loss)
+    state, batch = gan.init(key), random_batch(gan, 3)
+    names = ["discriminator", "generator"]
+    keys = [
+        rng.keys_for(rng.key_for(state.key, name, state.step), index)
+        for name, index in zip(names, batch["index"], strict=False)
+    ]
+    shaded = [
+        shade(images, rng.substream(keys, "data"))
+        for images, keys in zip(batch["image"], keys, strict=False)
+    ]
+    expected, _ = plain.update(state, batch | {"image": jnp.stack(shaded)})
+    found, _ = gan.update(state, batch)
+    for a, b in zip(jax.tree.leaves(bits(found)), jax.tree.leaves(bits(expected)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    assert not same(found, plain.update(state, batch)[0])
+
+
 def test_samples_stay_in_range_though_the_output_is_linear(key):
     gan = linear_gan()
     weights = jax.tree.map(lambda x: 50 * x, gan.init(key).ema)

@@ -12,8 +12,6 @@ from runs import quick_jit
 from gan_jax.objectives import augment
 from gan_jax.objectives.augment import diffaugment, pipeline
 
-# Unoptimized programs compile three times as fast.
-
 STAGES = (*pipeline.GEOMETRY, *pipeline.PIXELS)
 AUGMENTS = {
     "flip": augment.flip,
@@ -22,6 +20,7 @@ AUGMENTS = {
     "rotate": functools.partial(augment.rotate, degrees=20.0),
     "scale": functools.partial(augment.scale, amount=0.3),
     "noise": functools.partial(augment.noise, sigma=0.1),
+    "plain": functools.partial(augment.plain, strengths={"flip": 0.5, "shift": 1, "noise": 0.1}),
     "diff_augment": augment.diff_augment,
     "ada": functools.partial(augment.ada, p=0.8, policy=STAGES),
     "pseudo_augment": lambda real, keys: augment.pseudo_augment(real, real**2, keys, 0.5),
@@ -33,6 +32,7 @@ OFF = {
     "rotate": functools.partial(augment.rotate, degrees=0.0),
     "scale": functools.partial(augment.scale, amount=0.0),
     "noise": functools.partial(augment.noise, sigma=0.0),
+    "plain": functools.partial(augment.plain, strengths=dict.fromkeys(augment.PLAIN, 0)),
     "diff_augment": functools.partial(augment.diff_augment, policy=()),
     "ada": functools.partial(augment.ada, p=0.0, policy=STAGES),
     "pseudo_augment": lambda real, keys: augment.pseudo_augment(real, -real, keys, 0.0),
@@ -58,7 +58,7 @@ def augmentation(name):
 
 def test_every_augmentation_is_listed():
     steering = {"adaptive", "adaptive_pseudo", "adjust_probability"}
-    public = set(augment.__all__) - steering - {"OPERATIONS", "POLICIES"}
+    public = set(augment.__all__) - steering - {"OPERATIONS", "PLAIN", "POLICIES"}
     assert AUGMENTS.keys() == OFF.keys() == public
     for name in public - {"pseudo_augment"}:
         first, second = list(inspect.signature(getattr(augment, name)).parameters)[:2]

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gan_jax import rng
 from gan_jax.objectives import augment
 
 MANY = 2000
@@ -69,6 +70,15 @@ def test_crop_is_uniform_and_mirrors(size):
     cropped = augment.crop(many(image), keys_of(MANY), 1)
     canvas = np.pad(image, ((1, 1), (1, 1), (0, 0)), mode="reflect")
     assert_uniform_over(cropped, windows(canvas, *size))
+
+
+def test_plain_is_its_parts_one_after_the_other():
+    images, keys = many(numbered(4, 5))[:50], keys_of(50)
+    flipped = augment.flip(images, rng.substream(keys, "flip"), 0.3)
+    moved = augment.crop(flipped, rng.substream(keys, "crop"), 2)
+    expected = augment.noise(moved, rng.substream(keys, "noise"), 0.1)
+    found = augment.plain(images, keys, {"noise": 0.1, "crop": 2, "flip": 0.3})
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_noise():

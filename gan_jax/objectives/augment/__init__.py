@@ -10,11 +10,12 @@ the geometry and is filtered and cut out like the rest; colour operations and no
 
 from gan_jax.objectives.augment.diffaugment import OPERATIONS, diff_augment
 from gan_jax.objectives.augment.pipeline import POLICIES, ada, adaptive, adjust_probability
-from gan_jax.objectives.augment.plain import crop, flip, noise, rotate, scale, shift
+from gan_jax.objectives.augment.plain import PLAIN, crop, flip, noise, plain, rotate, scale, shift
 from gan_jax.objectives.augment.pseudo import adaptive_pseudo, pseudo_augment
 
 __all__ = [
     "OPERATIONS",
+    "PLAIN",
     "POLICIES",
     "ada",
     "adaptive",
@@ -24,6 +25,7 @@ __all__ = [
     "diff_augment",
     "flip",
     "noise",
+    "plain",
     "pseudo_augment",
     "rotate",
     "scale",

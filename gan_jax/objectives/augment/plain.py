@@ -1,20 +1,23 @@
 """Plain augmentation of the reals. At strength 0 each function is the identity, bit for bit."""
 
 import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
 
 from gan_jax.objectives.augment.affine import resample, rotation, scaling
 from gan_jax.objectives.augment.rows import add_noise, per_image, random_window
+from gan_jax.rng import substream
 
 Array = jax.Array
 
 
 @per_image
-def flip(image: Array, key: Array, /, *, probability: float = 0.5) -> Array:
+def flip(image: Array, key: Array, /, probability: float = 0.5) -> Array:
     """Mirrors images (B, H, W, C) left to right with a probability."""
-    return jnp.where(jax.random.bernoulli(key, probability), image[:, ::-1], image)
+    return jnp.where(jax.random.bernoulli(key, jnp.float32(probability)), image[:, ::-1], image)
 
 
 @per_image
@@ -59,3 +62,21 @@ def scale(image: Array, key: Array, /, amount: float) -> Array:
 def noise(image: Array, key: Array, /, sigma: float) -> Array:
     """Adds normal noise of standard deviation `sigma` to images (B, H, W, C), alpha left alone."""
     return add_noise(image, key, sigma)
+
+
+PLAIN: Mapping[str, Callable[..., Array]] = MappingProxyType(
+    {"flip": flip, "scale": scale, "rotate": rotate, "crop": crop, "shift": shift, "noise": noise}
+)
+
+
+def plain(images: Array, keys: Array, strengths: Mapping[str, float]) -> Array:
+    """Applies those of `PLAIN` that have a strength, in its order, each with draws of its own.
+
+    Args:
+      images: (B, H, W, C) in [-1, 1].
+      keys: (B,).
+      strengths: by name, the first argument after `images` and `keys`.
+    """
+    for name in (name for name in PLAIN if name in strengths):
+        images = PLAIN[name](images, substream(keys, name), strengths[name])
+    return images
