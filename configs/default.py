@@ -60,7 +60,7 @@ def get_config() -> ConfigDict:
     config.discriminator.widths = (512, 256, 128)
     config.discriminator.activation = "leaky_relu"
     config.discriminator.spectral = False  # whether all its weights are spectrally normalized
-    # concatenate | projection | classifier | twin_classifier; see gan_jax/models/heads.py.
+    # concatenate | projection | classifier | twin_classifier | proxies: gan_jax/models/heads.py.
     config.discriminator.conditioning = "concatenate"
 
     # ---- objective ----

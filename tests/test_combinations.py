@@ -1,4 +1,4 @@
-"""Every pair of choices occurs in a short run: finite, in float32 equal on 1 and on 4 devices.
+"""Every pair of choices occurs in a short run: finite; in float32 the same over an axis of 4.
 
 Every combination of what most users choose is a marked test, of one update that is not compiled:
 

@@ -1,6 +1,6 @@
 """Gradients by example do not exist where batch statistics couple the examples: checks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -42,7 +42,7 @@ def check_discriminator_penalties(
         function = given(penalty, controls, generate=lambda z: images, z=z)
         return function(discriminate, images, images, keys)
 
-    _check("discriminator", penalties, variables, apply, jnp.zeros(len(images)))
+    _check("discriminator", penalties, variables, apply, ())
 
 
 def check_generator_penalties(
@@ -53,12 +53,15 @@ def check_generator_penalties(
     z: Array,
     keys: Array,
 ) -> None:
-    """The same for the penalties and variables of the generator."""
+    """Refuses penalties on gradients of a generator with batch normalization.
+
+    Args and Raises as above, of the generator.
+    """
 
     def apply(penalty: Part, generate: Network) -> Any:
         return given(penalty, controls)(generate, z, keys)
 
-    _check("generator", penalties, variables, apply, images)
+    _check("generator", penalties, variables, apply, images.shape[1:])
 
 
 def _check(
@@ -66,14 +69,14 @@ def _check(
     penalties: Penalties,
     variables: PyTree,
     apply: Callable[[Part, Network], Any],
-    outputs: Array,
+    output_shape: Sequence[int],
 ) -> None:
     if "batch_stats" not in variables:
         return
     found = [
         penalty_name
         for penalty_name, (penalty, _) in sorted(penalties.weighted.items())
-        if _differentiates(partial(apply, penalty), outputs)
+        if _differentiates(partial(apply, penalty), output_shape)
     ]
     if found:
         raise InputError(
@@ -83,19 +86,19 @@ def _check(
         )
 
 
-def _differentiates(function: Callable[[Network], Any], outputs: Array) -> bool:
+def _differentiates(function: Callable[[Network], Any], output_shape: Sequence[int]) -> bool:
     """Returns whether a function of a network asks for the network's derivative."""
     asked = []
 
     @jax.custom_jvp
     def network(inputs: Any) -> Array:
-        del inputs
-        return outputs
+        return jnp.zeros((len(inputs), *output_shape))
 
     @network.defjvp
     def derivative(primals: Any, tangents: Any) -> tuple[Array, Array]:
-        del primals, tangents
+        del tangents
         asked.append(True)
+        outputs = network(*primals)
         return outputs, jnp.zeros_like(outputs)
 
     jax.eval_shape(lambda: function(network))

@@ -42,13 +42,19 @@ class Gaussian(NamedTuple):
         """Returns `|m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))`, never negative but for rounding.
 
         The trace of (S1 S2)^(1/2) is the sum of the roots of the eigenvalues of S1 S2, which are
-        those of the symmetric A S2 A with A = S1^(1/2): real numbers, singular or not. The figure
-        is that of implementations which take the root of the product itself where those are stable.
+        those of the symmetric A S2 A with A = S1^(1/2): real numbers, singular or not.
+
+        Raises:
+          InputError: the distributions have unlike dimensions.
 
         Reference: Dowson & Landau 1982, "The Frechet distance between multivariate normal
         distributions", equation 4; Heusel et al. 2017, "GANs trained by a two time-scale update
         rule converge to a local Nash equilibrium", equation 6.
         """
+        if self.mean.shape != other.mean.shape:
+            raise InputError(
+                f"features are of one width; these are {len(self.mean)} and {len(other.mean)} wide"
+            )
         values, vectors = np.linalg.eigh(self.covariance)
         root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
         between = np.linalg.eigvalsh(root @ other.covariance @ root)
@@ -66,9 +72,4 @@ def frechet_distance(real: Features, fake: Features) -> float:
     Raises:
       InputError: features are not (N, D) of one D, are fewer than 2, or not finite.
     """
-    first, second = Gaussian.of(real), Gaussian.of(fake)
-    if first.mean.shape != second.mean.shape:
-        raise InputError(
-            f"features are of one width; these are {len(first.mean)} and {len(second.mean)} wide"
-        )
-    return first.distance(second)
+    return Gaussian.of(real).distance(Gaussian.of(fake))

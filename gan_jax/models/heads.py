@@ -13,7 +13,8 @@ CONDITIONINGS = ("concatenate", "projection", "classifier", "twin_classifier", "
 """How a discriminator of `num_classes` = K classes sees, or tells, the class:
 
 - "concatenate": the one-hot label is part of its input (Mirza & Osindero 2014, "Conditional
-  generative adversarial nets"), which is the network's business and not the head's;
+  generative adversarial nets"), which is the network's business and not the head's; the rows of the
+  first kernel that it meets are the label's learned embedding;
 - "projection": the logit has the term <embedding of the label, features> (Miyato & Koyama 2018,
   "cGANs with projection discriminator", equation 3);
 - "classifier": `class_logits` (B, K), for an auxiliary classifier (Odena et al. 2017, "Conditional

@@ -184,6 +184,29 @@ def test_ada_moves_with_the_signs_of_the_reals(bias, direction, key):
     assert metrics["ada_probability"] == new.controls["ada_probability"]
 
 
+@pytest.mark.parametrize(("reals", "overfits"), [(BATCH, True), (200 * BATCH, False)])
+def test_ada_moves_up_when_the_discriminator_overfits(reals, overfits, key):
+    """Reals and fakes have one distribution: who tells them apart knows the few reals by heart."""
+    shape, steps = (8, 8, 1), 200
+    gan = linear_gan(
+        "non_saturating",
+        generator=gan_jax.mlp.MLPGenerator(shape, widths=(), output=linear),
+        generator_optimizer=optax.sgd(0.0),
+        penalties=(),
+        image_shape=shape,
+        latent_dim=64,
+        augment=gan_jax.augment.adaptive(("blit",), images=BATCH, speed_images=steps * BATCH),
+    )
+    z = np.random.default_rng(0).normal(size=(reals, 64))
+    state = gan.init(key)
+    kernel, bias = dense(state.generator.params)
+    images = np.float32(z @ kernel + bias).reshape(-1, 1, BATCH, *shape)
+    for step in range(steps):
+        batch = {"image": images[step % len(images)], "index": np.arange(BATCH)[None]}
+        state, metrics = gan.update(state, batch)
+    assert (metrics["ada_probability"] > 0.1) == overfits
+
+
 def test_the_generator_learns_from_the_best_fakes_alone(key):
     gan = linear_gan("wasserstein", penalties=(), top_k=0.5)
     _, z, keys = draw(2)

@@ -169,6 +169,22 @@ def drift(discriminate, real, fake, keys):
     return jnp.square(discriminate(real))
 
 
+def in_one_pass(discriminate, real, fake, keys):
+    """One's own, of reals and fakes side by side."""
+    on_real, on_fake = jnp.split(discriminate(jnp.concatenate([real, fake])), 2)
+    return jnp.square(on_real) + jnp.square(on_fake)
+
+
+def antithetic(generate, z, keys):
+    """One's own, of the generator, likewise."""
+    images, mirrored = jnp.split(generate(jnp.concatenate([z, -z])), 2)
+    return jnp.square(images - mirrored).sum((1, 2, 3))
+
+
+def test_ones_own_penalty_may_take_both_sides_in_one_pass(key):
+    build(penalties=[(in_one_pass, 0.1)], generator_penalties=[(antithetic, 0.1)]).init(key)
+
+
 def test_ones_own_penalty_is_asked_whether_it_takes_gradients(drawn, keys, key):
     with pytest.raises(gan_jax.InputError, match=r"^directional: "):
         build(penalties=[(drift, 0.1), (directional, 1.0)]).init(key)

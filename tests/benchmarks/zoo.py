@@ -1,10 +1,12 @@
-"""The classical GANs of configs/ on the digits: same networks, updates and batch, three seeds.
+"""The classical GANs of configs/ on the digits, three seeds each: a table in Markdown.
 
 python tests/benchmarks/zoo.py [CONFIG ...] [--steps=5000] [--seeds=3] [--runs=runs/zoo]
 
-Trains every config by `launch.py`, draws 1,000 samples of its averaged generator, as many as there
-are held-out digits, and prints a table in Markdown: mean and deviation over the seeds. What was
-trained before is not trained again; a run that was stopped goes on. Columns:
+Every config is trained by `launch.py` for as many updates of the generator, of the same batch; a
+run that is finished is not trained again, one that was stopped goes on. Those with `d_steps` = 5
+show their discriminator five times as many images. Of each run 1,000 samples of the averaged
+generator are looked at, as many as there are held-out digits. Columns, mean and deviation over the
+seeds:
 
 - `fd_pixels`: Frechet distance to the 4,000 training digits, in pixels of [0, 1], 784 dimensions;
 - nearest: the mean distance to the nearest training digit, in the same units: noise lies far from
@@ -39,12 +41,12 @@ COLUMNS = ("fd_pixels", "nearest", "rarest class, %", "commonest class, %", "ask
 
 def drawn(config, seed, steps, runs):
     """The samples of a run, which is trained if it is not there; (images, labels or None)."""
-    workdir = runs / f"{config}-{seed}"
-    output = workdir / f"samples-{steps}.npz"
+    workdir = runs / f"{config}-{steps}-{seed}"
+    flags = [f"--config={ROOT / 'configs' / config}.py", f"--workdir={workdir}"]
+    # Refuses a run that was made by another config.
+    launch(*flags, f"--config.seed={seed}", f"--config.total_steps={steps}")
+    output = workdir / "samples.npz"
     if not output.exists():
-        flags = [f"--config={ROOT / 'configs' / config}.py", f"--workdir={workdir}"]
-        keys = [f"--config.seed={seed}", f"--config.total_steps={steps}"]
-        launch(*flags, *keys)
         launch("--mode=sample", flags[1], f"--num_samples={SAMPLES}", f"--output={output}")
     arrays = np.load(output)
     return arrays["images"], arrays.get("labels")
@@ -86,16 +88,20 @@ class Figures:
 
 def row(name, values):
     """A line of the table: mean and deviation of each column over the seeds."""
-    cells = [
-        "" if np.isnan(column).all() else f"{column.mean():.1f} ± {column.std():.1f}"
-        for column in np.transpose(values)
-    ]
-    return f"| {name} | {' | '.join(cells)} |"
+    return f"| {name} | {' | '.join(map(cell, np.transpose(values)))} |"
+
+
+def cell(values):
+    if np.isnan(values).all():
+        return ""
+    mean = f"{values.mean():.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {values.std(ddof=1):.1f}"
 
 
 def main(configs, steps, seeds, runs):
     figures, test = Figures(load("mnist_5k")), load("mnist_5k", "test")
-    rows = [f"| | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    rows = [f"| {steps:,} updates, {seeds} seeds | {' | '.join(COLUMNS)} |"]
+    rows.append("|---" * (len(COLUMNS) + 1) + "|")
     rows.append(row("held-out digits", [figures.of(test.images, test.labels)]))
     for config in configs:
         values = [figures.of(*drawn(config, seed, steps, runs)) for seed in range(seeds)]

@@ -7,7 +7,7 @@ import pytest
 from runs import quick_jit
 
 from gan_jax.objectives import augment
-from gan_jax.objectives.augment import bands, colour, pipeline
+from gan_jax.objectives.augment import affine, bands, colour, pipeline, supersampling
 
 MANY = 4000
 SHAPE = (16, 24, 3)
@@ -220,6 +220,14 @@ def test_where_the_warp_leaves_whole_pixels_they_are_copied():
     assert (copied != images).any(axis=(1, 2, 3)).mean() > 0.9
     moved = ada(images, KEYS[:50], 1.0, ("blit", "warp"), strengths=still)
     np.testing.assert_array_equal(moved, copied)
+
+
+def test_a_quarter_turn_that_falls_between_the_pixels_copies_none():
+    image = jnp.float32(np.random.default_rng(0).uniform(-1, 1, (7, 8, 1)))
+    for turns, function in ((1, supersampling.resample), (2, affine.resample)):
+        matrix = affine.quarter_turns(jnp.array(turns))
+        moved = pipeline._moved(image, matrix, copies=False)
+        np.testing.assert_array_equal(moved, function(image, matrix))
 
 
 def test_a_grey_image_is_a_colour_of_equal_channels():

@@ -16,7 +16,7 @@ Scalar = Array | float
 def resample(image: Array, matrix: Array) -> Array:
     """Resamples an image bilinearly by an affine map; outside of its borders it is mirrored.
 
-        output(p) = sum_k (1 - |k - q|)+ * input(k),    q = matrix @ p
+        output(p) = sum_k (1 - |k_x - q_x|)+ (1 - |k_y - q_y|)+ * input(k),    q = matrix @ p
 
     The mirrors stand on the centres of the outermost pixels, which are not repeated (SciPy's
     "mirror", NumPy's "reflect"), however far outside. Where q is a whole pixel the value is copied,

@@ -238,7 +238,8 @@ def ada(
     """Applies the stages of a policy, in the pipeline's order; each transformation by its chance.
 
     The maps of "blit" and "warp" are multiplied, and resampled once, as in `supersampling`; outside
-    the image is mirrored. A map that moves whole pixels copies them, bit for bit.
+    the image is mirrored. A map that moves whole pixels copies them, bit for bit; the authors'
+    implementation takes them too through its filters, which are not quite symmetric.
 
     Args:
       images: (B, H, W, C) in [-1, 1].
@@ -288,6 +289,8 @@ def _moved(image: Array, matrix: Array, *, copies: bool) -> Array:
     if copies:
         return copied
     whole = jnp.all(matrix == jnp.round(matrix))
+    if (image.shape[0] - image.shape[1]) % 2:  # what turns to the side falls between the pixels
+        whole &= matrix[0, 0] != 0
     return jnp.where(whole, copied, supersampling.resample(image, matrix))
 
 

@@ -76,7 +76,12 @@ def plain(images: Array, keys: Array, strengths: Mapping[str, float]) -> Array:
       images: (B, H, W, C) in [-1, 1].
       keys: (B,).
       strengths: by name, the first argument after `images` and `keys`.
+
+    Raises:
+      ValueError: there is no such name.
     """
+    if unknown := set(strengths) - set(PLAIN):
+        raise ValueError(f"no plain augmentation: {sorted(unknown)}; there are {list(PLAIN)}")
     for name in (name for name in PLAIN if name in strengths):
         images = PLAIN[name](images, substream(keys, name), strengths[name])
     return images

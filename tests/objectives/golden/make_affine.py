@@ -28,6 +28,7 @@ MATRICES = np.float32([ROTATION, STRETCH, MOVE, SHRINK @ ROTATION @ STRETCH @ MO
 
 
 PAD = 80  # how many pixels beyond the image the maps may read
+CENTRE = 5  # the tap that lies on the pixel
 SYM6 = torch.tensor(
     [
         *(0.015404109327027373, 0.0034907120842174702, -0.11799011114819057),
@@ -57,13 +58,12 @@ def supersampled(image, matrix):
     canvas = image[rows][:, columns].permute(2, 0, 1)[:, None]  # (C, 1, H', W')
     kernel = torch.outer(SYM6, SYM6)[None, None]
     fine = functional.conv_transpose2d(canvas, 2 * kernel, stride=2)
-    delay = (torch.arange(12) * SYM6).sum() / SYM6.sum()
     y, x = (torch.arange(2 * n + 10, dtype=torch.float64) for n in (height, width))
-    y, x = ((y - delay) / 2 - (height - 1) / 2, (x - delay) / 2 - (width - 1) / 2)
+    y, x = ((y - CENTRE) / 2 - (height - 1) / 2, (x - CENTRE) / 2 - (width - 1) / 2)
     y, x = torch.meshgrid(y, x, indexing="ij")
     read = torch.einsum("ij,jhw->ihw", matrix, torch.stack([x, y, torch.ones_like(x)]))[:2]
     for axis, size in enumerate((width, height)):
-        read[axis] = 2 * (read[axis] + (size - 1) / 2 + PAD) + delay
+        read[axis] = 2 * (read[axis] + (size - 1) / 2 + PAD) + CENTRE
         last = fine.shape[3 - axis] - 1
         assert read[axis].min() > 12
         assert read[axis].max() < last - 12
