@@ -14,7 +14,8 @@ seeds:
 - rarest and commonest class: the share of samples whose nearest training digit is of it;
 - asked: the share of samples that show the class asked for, by the same vote; conditional ones.
 
-The first row is the held-out digits themselves: what no generator can be told from.
+The first row is the held-out digits themselves: what no generator can be told from. `zoo.png` in
+the folder of the runs shows twenty samples of each config's first seed, a row each in this order.
 """
 
 import argparse
@@ -23,12 +24,14 @@ import subprocess
 import sys
 
 import numpy as np
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from gan_jax.data.sources import load  # noqa: E402
 from gan_jax.metrics import Gaussian  # noqa: E402
+from gan_jax.runtime.grid import image_grid  # noqa: E402
 
 SAMPLES = 1_000
 CONFIGS = (
@@ -103,10 +106,14 @@ def main(configs, steps, seeds, runs):
     rows = [f"| {steps:,} updates, {seeds} seeds | {' | '.join(COLUMNS)} |"]
     rows.append("|---" * (len(COLUMNS) + 1) + "|")
     rows.append(row("held-out digits", [figures.of(test.images, test.labels)]))
+    shown = []
     for config in configs:
-        values = [figures.of(*drawn(config, seed, steps, runs)) for seed in range(seeds)]
-        rows.append(row(f"`{config}`", values))
+        samples = [drawn(config, seed, steps, runs) for seed in range(seeds)]
+        rows.append(row(f"`{config}`", [figures.of(*each) for each in samples]))
         print("\n".join(rows), flush=True)
+        shown.extend(samples[0][0][:20])
+    picture = image_grid(np.float32(shown) / 127.5 - 1, columns=20)[..., 0]
+    Image.fromarray(picture).save(runs / "zoo.png")
 
 
 if __name__ == "__main__":
