@@ -17,7 +17,10 @@ ONES = {  # configs/mnist_mlp_article.py at step 4,900: nearly every sample is a
     **{"real_signs": 0.755, "fake_signs": -0.942, "real_slope": 5.35, "fake_slope": 2.68},
     **{"real_spread": 0.52, "fake_spread": 0.355},
 }
-LOST = WELL | {"real_signs": 1.0, "fake_signs": -1.0, "fake_spread": 0.0}  # without penalties
+RIGHT = WELL | {  # configs/ragan.py at step 1,000, which draws digits
+    **{"real_signs": 1.0, "fake_signs": -1.0, "discriminator_loss": 0.123},
+}
+LOST = RIGHT | {"discriminator_loss": 1e-6, "fake_spread": 0.0}  # without penalties
 STEEP = WELL | {"fake_slope": 12 * 0.102}
 
 
@@ -25,6 +28,7 @@ STEEP = WELL | {"fake_slope": 12 * 0.102}
     ("line", "expected"),
     [
         (WELL, set()),
+        (RIGHT, set()),
         (ONES, {"collapse"}),
         (LOST, {"collapse", "won"}),
         (STEEP, {"explosion"}),
