@@ -86,10 +86,11 @@ def get_config() -> ConfigDict:
     config.penalties.consistency = 0.0
     config.penalties.balanced_consistency = 0.0
     config.penalties.latent_consistency = 0.0
-    # Penalties at every so many updates of the discriminator, so many times as heavy. Adam's rate
-    # and betas are corrected for it.
+    # Those on gradients, from r1 to dragan, are lazy with an interval above 1: they wait for every
+    # so many updates of the discriminator, and then are so many times as heavy. Adam's rate and
+    # betas are corrected for it.
     config.penalty_interval = 1
-    # The same for the generator.
+    # The same for the generator; path_length may be lazy.
     config.generator_penalties = ConfigDict()
     config.generator_penalties.path_length = 0.0
     config.generator_penalties.latent_diversity = 0.0

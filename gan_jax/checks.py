@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 
 from gan_jax.configuration import flatten
 from gan_jax.errors import InputError, did_you_mean
-from gan_jax.experiment import PRECISIONS, DataFacts, build_algorithm
+from gan_jax.experiment import PRECISIONS, DataFacts, build_algorithm, has_lazy
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.heads import CONDITIONINGS
@@ -222,7 +222,7 @@ def _check_fit(config: ConfigDict) -> None:
 
 def advice(config: ConfigDict) -> list[str]:
     """Returns a line for each choice that works but is known to end badly."""
-    lazy = config.penalty_interval > 1 and any(config.penalties.values())
+    lazy = config.penalty_interval > 1 and has_lazy(config.penalties)
     if lazy and LOSSES[config.loss].relativistic:
         return [
             f"config.penalty_interval is {config.penalty_interval} with the loss {config.loss}: "

@@ -65,6 +65,11 @@ class DataFacts(NamedTuple):
         return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
+ON_GRADIENTS = frozenset(
+    {"r1", "r2", "wgan_gp", "one_sided_gp", "dragan", "path_length"},
+)
+"""The penalties that differentiate twice, and so may be lazy."""
+
 PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
@@ -80,10 +85,8 @@ def build_algorithm(
         generator_optimizer=_optimizer("generator", config),
         discriminator_optimizer=_optimizer("discriminator", config),
         loss=smoothed(LOSSES[config.loss], config.label_smoothing),
-        penalties=_weighted(config.penalties, PENALTIES, config),
-        penalty_interval=config.penalty_interval,
-        generator_penalties=_weighted(config.generator_penalties, GENERATOR_PENALTIES, config),
-        generator_penalty_interval=config.generator_penalty_interval,
+        penalties=_penalties("", PENALTIES, config),
+        generator_penalties=_penalties("generator_", GENERATOR_PENALTIES, config),
         augment=_augment(config),
         augment_data=_augment_data(config),
         pseudo=_pseudo(config),
@@ -150,16 +153,26 @@ def _times(value: float, factor: Schedule | None, images: float = 1.0) -> Any:
     return lambda count: value * factor(images * jnp.float32(count))  # an int32 would overflow
 
 
-def _weighted(
-    weights: ConfigDict, penalties: Mapping[str, Any], config: ConfigDict
-) -> list[tuple[Any, Any]]:
-    """Pairs (penalty, weight) of those that have one."""
+def _penalties(
+    prefix: str, penalties: Mapping[str, Any], config: ConfigDict
+) -> list[tuple[Any, Any, int]]:
+    """Entries (penalty, weight, interval) of those of a network that have a weight."""
     factor = _scheduled(config.penalty_schedule, config)
+    interval = config[f"{prefix}penalty_interval"]
     return [
-        (penalties[name], _times(weight, factor, config.batch_size))
-        for name, weight in weights.items()
+        (
+            penalties[name],
+            _times(weight, factor, config.batch_size),
+            interval if name in ON_GRADIENTS else 1,
+        )
+        for name, weight in config[f"{prefix}penalties"].items()
         if weight
     ]
+
+
+def has_lazy(weights: ConfigDict) -> bool:
+    """Returns whether one of the penalties that may be lazy has a weight."""
+    return any(weight for name, weight in weights.items() if name in ON_GRADIENTS)
 
 
 def _optimizer(side: str, config: ConfigDict) -> optax.GradientTransformation:
@@ -172,7 +185,7 @@ def _optimizer(side: str, config: ConfigDict) -> optax.GradientTransformation:
     keys = config[f"{side}_optimizer"]
     prefix, descents = ("generator_", 1) if side == "generator" else ("", config.d_steps)
     interval = config[f"{prefix}penalty_interval"]
-    lazy = interval > 1 and any(config[f"{prefix}penalties"].values())
+    lazy = interval > 1 and has_lazy(config[f"{prefix}penalties"])
     c = interval / (interval + 1) if lazy else 1
     images = c * config.batch_size / descents  # that one descent stands for
     rate = _times(c * keys.learning_rate, _scheduled(keys, config), images)

@@ -101,6 +101,8 @@ def test_lazy_penalties_of_a_relativistic_loss_are_advised_against():
     assert (
         checks.advice(smoke(penalty_interval=8, **{"penalties.r1": 0.0, "penalties.r2": 0.0})) == []
     )
+    off = {"penalties.r1": 0.0, "penalties.r2": 0.0, "penalties.lecam": 0.1}
+    assert checks.advice(smoke(penalty_interval=8, **off)) == []
     (line,) = checks.advice(smoke(penalty_interval=8))
     assert "penalty_interval is 8" in line
 
@@ -192,10 +194,9 @@ def lazy_written_out():
         discriminator_optimizer=optax.adam(rate, b1=0.3 ** (2 / 3), b2=0.7 ** (2 / 3)),
         loss=gan_jax.losses.smoothed(gan_jax.losses.NON_SATURATING, 0.1),
         penalties=[
-            (gan_jax.penalties.wgan_gp, weight),
+            (gan_jax.penalties.wgan_gp, weight, 2),
             (gan_jax.penalties.LECAM, lambda step: 0.15 * weight(step)),
         ],
-        penalty_interval=2,
         image_shape=SHAPE,
         latent_dim=3,
         top_k=lambda step: jnp.array([1.0, 0.1**0.1, 0.1**0.2, 0.5, 0.5])[step],
@@ -243,10 +244,9 @@ def moving_written_out():
         loss=gan_jax.losses.HINGE,
         penalties=[(gan_jax.penalties.r1, lambda step: 1 - step / 5)],
         generator_penalties=[
-            (gan_jax.generator_penalties.PATH_LENGTH, lambda step: 0.5 * (1 - step / 5)),
+            (gan_jax.generator_penalties.PATH_LENGTH, lambda step: 0.5 * (1 - step / 5), 2),
             (gan_jax.generator_penalties.latent_diversity, lambda step: 0.2 * (1 - step / 5)),
         ],
-        generator_penalty_interval=2,
         pseudo=gan_jax.augment.adaptive_pseudo(images=BATCH, target=0.1, speed_images=12),
         image_shape=SHAPE,
         latent_dim=3,
@@ -344,7 +344,7 @@ def test_the_data_s_augmentation_is_what_the_config_says_and_not_of_points(key):
     some = smoke(**{"data.augment.flip": 1.0, "data.augment.crop": 2})
     expected = gan_jax.augment.plain(images, keys, {"flip": 1.0, "crop": 2})
     np.testing.assert_array_equal(experiment._augment_data(some)(images, keys), expected)
-    with pytest.raises(InputError, match=r"data\.augment\.flip is for images"):
+    with pytest.raises(InputError, match=r"data\.augment\.crop is for images"):
         checks.check_data(some, FACTS._replace(image_shape=(1, 1, 2)))
 
 

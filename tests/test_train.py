@@ -284,7 +284,7 @@ def test_what_adapts_goes_on_exactly_after_a_resume(tmp_path):
     assert_same_run(tmp_path / "stopped", tmp_path / "straight")
     _, state = final_state(tmp_path / "straight")
     controls = {path: value for path, value in state.items() if "controls" in path}
-    assert len(controls) == 6  # ADA, the two averages, and the last means of three lazy penalties
+    assert len(controls) == 5  # ADA, LeCam's two, and the last means of two lazy penalties
     assert all(value != 0 for value in controls.values()), controls
 
 

@@ -75,7 +75,7 @@ def _check(
         return
     found = [
         penalty_name
-        for penalty_name, (penalty, _) in sorted(penalties.weighted.items())
+        for penalty_name, (penalty, _) in sorted((penalties.steady | penalties.lazy).items())
         if _differentiates(partial(apply, penalty), output_shape)
     ]
     if found:

@@ -63,48 +63,38 @@ class Descent(NamedTuple):
         self,
         net: NetState,
         objective: Objective,
-        penalize: Penalize | None,
+        lazy: Penalize | None,
         rows: PyTree,
         *,
         interval: int = 1,
         due: Array | bool = True,
     ) -> tuple[NetState, Metrics, Metrics]:
-        """One step down an objective and its penalties.
+        """One step down an objective, and where lazy penalties are due one down these.
 
-        With an interval k > 1 the penalties are lazy: they wait until they are due, every k-th
-        time, and then have a descent of their own after the objective's, k times as heavy.
+        They wait for every k-th time, and then are k times as heavy.
 
         Args:
           net: the network's state.
           objective: `(params, rows) -> (value, (variables, metrics))`.
-          penalize: `(params, rows) -> (weighted sum, metrics)`, or None.
+          lazy: `(params, rows) -> (weighted sum, metrics)` of the lazy penalties, or None.
           rows: of this device.
           interval: k.
           due: whether lazy penalties are due.
 
         Returns:
-          The state; the objective's metrics; and the penalties', 0 where these were not due.
+          The state; the objective's metrics; and the lazy penalties', 0 where these were not due.
         """
-        if penalize is None:
-            net, metrics, norms = self.step(net, objective, rows)
+        net, metrics, norms = self.step(net, objective, rows)
+        if lazy is None:
             return net, metrics | norms, {}
 
-        def both(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Any]]:
-            total, (variables, metrics) = objective(params, rows)
-            penalty, found = penalize(params, rows)
-            return total + penalty, (variables, (metrics, found))
-
-        def penalty_alone(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
-            penalty, found = penalize(params, rows)
-            return interval * penalty, (net.variables, found)
+        def heavier(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
+            total, found = lazy(params, rows)
+            return interval * total, (net.variables, found)
 
         def descend() -> tuple[NetState, Metrics]:
-            return self._replace(diagnostics=False).step(net, penalty_alone, rows)[:2]
+            return self._replace(diagnostics=False).step(net, heavier, rows)[:2]
 
-        if interval == 1:
-            net, (metrics, found), norms = self.step(net, both, rows)
-            return net, metrics | norms, found
-        net, metrics, norms = self.step(net, objective, rows)
         nothing = jax.tree.map(
             lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda: descend()[1])
         )

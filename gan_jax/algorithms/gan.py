@@ -19,7 +19,7 @@ from gan_jax.algorithms.network import init_net
 from gan_jax.algorithms.parts import averaged
 from gan_jax.algorithms.passes import Augment, Passes, Rows
 from gan_jax.algorithms.standing import standing_statistics
-from gan_jax.algorithms.weighted import Pairs, Penalties, adaptive, initial_controls
+from gan_jax.algorithms.weighted import Entries, Penalties, adaptive, initial_controls
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
@@ -77,10 +77,8 @@ def gan(
     loss: Loss,
     image_shape: Sequence[int],
     latent_dim: int,
-    penalties: Pairs = (),
-    penalty_interval: int = 1,
-    generator_penalties: Pairs = (),
-    generator_penalty_interval: int = 1,
+    penalties: Entries = (),
+    generator_penalties: Entries = (),
     augment: Augment | Adaptive | None = None,
     augment_data: Augment | None = None,
     pseudo: Augment | Adaptive | None = None,
@@ -114,15 +112,14 @@ def gan(
       loss: one of `gan_jax.losses.LOSSES`.
       image_shape: (H, W, C).
       latent_dim: the length of z, which is standard normal.
-      penalties: pairs (penalty, weight); see `gan_jax.penalties`. A penalty's draws and its metric
-        go by the name of its function, so no two may share one. A weight may be a function of
-        `state.step`.
-      penalty_interval: with k > 1 the penalties are lazy: they wait for every k-th update of the
-        discriminator and then, k times as heavy, have a descent of their own after the loss's
-        (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", section 3.1).
-        Their metrics are those of the last time, which `state.controls` hold.
-      generator_penalties: the same for the generator; see `gan_jax.generator_penalties`.
-      generator_penalty_interval: likewise.
+      penalties: of the discriminator, (penalty, weight) or (penalty, weight, interval); see
+        `gan_jax.penalties`. A penalty's draws and its metric go by the name of its function, so no
+        two may share one. A weight may be a function of `state.step`. With an interval k > 1 a
+        penalty is lazy: it waits for every k-th update of the network and then, k times as heavy,
+        has a descent after the loss's, which all lazy ones share (Karras et al. 2020, "Analyzing
+        and improving the image quality of StyleGAN", section 3.1). Metrics tell its last time,
+        which `state.controls` hold.
+      generator_penalties: the same of the generator; see `gan_jax.generator_penalties`.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
         looks at the very function of images that the loss judges by.
@@ -154,14 +151,8 @@ def gan(
     Raises:
       InputError: parts that do not go together.
     """
-    of_discriminator = Penalties.of(penalties, penalty_interval)
-    of_generator = Penalties.of(generator_penalties, generator_penalty_interval)
-    for name, count in {
-        "d_steps": d_steps,
-        "accumulate": accumulate,
-        "penalty_interval": penalty_interval,
-        "generator_penalty_interval": generator_penalty_interval,
-    }.items():
+    of_discriminator, of_generator = Penalties.of(penalties), Penalties.of(generator_penalties)
+    for name, count in {"d_steps": d_steps, "accumulate": accumulate}.items():
         if count < 1:
             raise InputError(f"{name} is {count}; it must be at least 1")
     if num_classes is None and (class_loss is not None or uniform_fake_labels):

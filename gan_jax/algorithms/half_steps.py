@@ -1,6 +1,7 @@
 """The two halves of a GAN's update: the discriminator's turn and the generator's."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,16 @@ from gan_jax.algorithms.algorithm import Metrics
 from gan_jax.algorithms.descent import Descent
 from gan_jax.algorithms.ema import update_average
 from gan_jax.algorithms.passes import Passes, Rows
-from gan_jax.algorithms.weighted import Part, Penalties, adapt, adaptive, given, value_at
+from gan_jax.algorithms.weighted import (
+    Part,
+    Penalties,
+    Weighted,
+    adapt,
+    adaptive,
+    given,
+    value_at,
+    weighted_sum,
+)
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss, sign_rate
 from gan_jax.objectives.top_k import top_k_weights
@@ -60,9 +70,11 @@ def discriminator_step(
                 )
                 metrics["discriminator_class_loss"] = values.mean()
                 total = total + value_at(game.class_weight, state.step) * values.mean()
-            return total, (jax.tree.map(_midpoint, after_real, after_fake), metrics)
+            penalty, found = penalize_with(params, rows, penalties.steady)
+            variables = jax.tree.map(_midpoint, after_real, after_fake)
+            return total + penalty, (variables, metrics | found)
 
-        def penalize_with(params: PyTree, rows: Rows) -> tuple[Array, Metrics]:
+        def penalize_with(params: PyTree, rows: Rows, weighted: Weighted) -> tuple[Array, Metrics]:
             def logits(images: Array) -> Array:
                 return passes.discriminate(params, state, images, rows.labels, rows.keys)[0].logits
 
@@ -74,12 +86,12 @@ def discriminator_step(
                 function = given(penalty, state.controls, generate=fakes, z=rows.z)
                 return function(logits, rows.images, rows.fakes, keys)
 
-            return penalties.sum(state.step, rows.keys, apply)
+            return weighted_sum(weighted, state.step, rows.keys, apply)
 
         net, metrics, found = descend(
             state.discriminator,
             objective,
-            penalize_with if penalties.weighted else None,
+            partial(penalize_with, weighted=penalties.lazy) if penalties.lazy else None,
             passes.with_fakes(state, passes.rows(images, z, labels, keys)),
             interval=penalties.interval,
             due=penalize,
@@ -87,7 +99,7 @@ def discriminator_step(
         controls = adapt(remembering, state.controls, metrics)
         controls |= penalties.adapt(state.controls, metrics, found, penalize)
         state = state.replace(discriminator=net, controls={**state.controls, **controls})
-        return state, metrics | penalties.told(found) | controls
+        return state, metrics | controls
 
     return update_discriminator
 
@@ -130,21 +142,22 @@ def generator_step(
                 values = kept * game.class_loss.generator(fake.class_logits, rows.fake_labels)
                 metrics["generator_class_loss"] = values.mean()
                 total = total + value_at(game.class_weight, state.step) * values.mean()
-            return total, (variables, metrics)
+            penalty, found = penalize_with(params, rows, penalties.steady)
+            return total + penalty, (variables, metrics | found)
 
-        def penalize_with(params: PyTree, rows: Rows) -> tuple[Array, Metrics]:
+        def penalize_with(params: PyTree, rows: Rows, weighted: Weighted) -> tuple[Array, Metrics]:
             def generate(z: Array) -> Array:
                 return passes.generate(params, state, z, rows.fake_labels, rows.keys)[0]
 
             def apply(penalty: Part, keys: Array) -> Any:
                 return given(penalty, state.controls)(generate, rows.z, keys)
 
-            return penalties.sum(state.step, rows.keys, apply)
+            return weighted_sum(weighted, state.step, rows.keys, apply)
 
         net, metrics, found = descend(
             state.generator,
             objective,
-            penalize_with if penalties.weighted else None,
+            partial(penalize_with, weighted=penalties.lazy) if penalties.lazy else None,
             passes.rows(images if game.loss.relativistic else None, z, labels, keys),
             interval=penalties.interval,
             due=penalize,
@@ -156,7 +169,7 @@ def generator_step(
             ema=update_average(state.ema, net.weights, value_at(ema, state.step)),
             controls={**state.controls, **controls},
         )
-        return state, metrics | penalties.told(found) | controls
+        return state, metrics | controls
 
     return update_generator
 

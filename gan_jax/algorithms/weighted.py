@@ -1,8 +1,8 @@
 """Penalties with their weights, by name; and what the parts of an objective are given to read."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,44 +15,59 @@ from gan_jax.rng import substream
 
 Array = jax.Array
 Part = Callable[..., Any] | Adaptive | OfLatents
-Pairs = Sequence[tuple[Part, optax.ScalarOrSchedule]]
+Weight: TypeAlias = optax.ScalarOrSchedule
+Entries = Sequence[tuple[Part, Weight] | tuple[Part, Weight, int]]
+Weighted = dict[str, tuple[Part, Weight]]
 
 
 class Penalties(NamedTuple):
-    """A network's penalties.
+    """A network's penalties with their weights, by the names of their functions.
 
     Attributes:
-      weighted: (penalty, weight) by the name of the penalty's function.
-      interval: they are due every so many updates of the network; 1 where there are none.
+      steady: those of every update of the network.
+      lazy: those that are due at every so many updates.
+      interval: how many; 1 where none is lazy.
     """
 
-    weighted: Mapping[str, tuple[Part, optax.ScalarOrSchedule]]
-    interval: int = 1
+    steady: Weighted
+    lazy: Weighted
+    interval: int
 
     @classmethod
-    def of(cls, pairs: Pairs, interval: int) -> "Penalties":
-        """Returns the penalties of pairs (penalty, weight).
+    def of(cls, entries: Entries) -> "Penalties":
+        """Returns the penalties of entries (penalty, weight) or (penalty, weight, interval).
 
         Raises:
-          InputError: two of them go by one name.
+          InputError: two of them go by one name, or lazy ones have unlike intervals.
         """
-        weighted = {name_of(penalty): (penalty, weight) for penalty, weight in pairs}
-        if len(weighted) < len(pairs):
+        weighted, intervals = dict[str, tuple[Part, Weight]](), dict[str, int]()
+        for penalty, weight, *rest in entries:
+            name = name_of(penalty)
+            if name in weighted:
+                raise InputError(
+                    f"two penalties have the name {name}: give their functions names of their own"
+                )
+            weighted[name], intervals[name] = (penalty, weight), rest[0] if rest else 1
+        for name, interval in intervals.items():
+            if interval < 1:
+                raise InputError(f"the interval of {name} is {interval}; it must be at least 1")
+        lazy = {name: weighted.pop(name) for name, k in intervals.items() if k > 1}
+        if len(found := {intervals[name] for name in lazy}) > 1:
             raise InputError(
-                "two penalties have the same name: give their functions names of their own"
+                f"lazy penalties of one network have intervals of {sorted(found)}: give them one"
             )
-        return cls(weighted, interval if weighted else 1)
+        return cls(weighted, lazy, found.pop() if found else 1)
 
     @property
     def functions(self) -> set[Any]:
         """Their functions, without what is bound to them."""
-        return {_function(penalty) for penalty, _ in self.weighted.values()}
+        return {_function(penalty) for penalty, _ in (self.steady | self.lazy).values()}
 
     @property
     def initial(self) -> dict[str, float]:
         """Their controls before the first update: of those that adapt; lazy ones' last means."""
-        lazy = dict.fromkeys(self.weighted, 0.0) if self.interval > 1 else {}
-        return initial_controls(*self._adaptive) | lazy
+        parts = (*_adaptive(self.steady), *_adaptive(self.lazy))
+        return initial_controls(*parts) | dict.fromkeys(self.lazy, 0.0)
 
     def adapt(
         self, controls: Controls, metrics: Metrics, found: Metrics, due: Array | bool
@@ -61,42 +76,39 @@ class Penalties(NamedTuple):
 
         Args:
           controls: of the state.
-          metrics: of the update, without the penalties'.
-          found: the penalties' metrics, of a turn if they are due.
-          due: whether lazy ones were due. Then their controls move, and hold their means until the
-            next turn, so that metrics can tell these at any time.
+          metrics: of the update, without the lazy ones'.
+          found: the lazy ones' metrics, if they are due.
+          due: whether they are. Then their controls move, and hold their means until the next turn,
+            so that metrics can tell these at any time.
         """
-        moved = adapt(self._adaptive, controls, metrics | found)
-        if self.interval == 1:
-            return moved
-        moved |= {name: found[name] for name in self.weighted}
-        return {name: jnp.where(due, value, controls[name]) for name, value in moved.items()}
+        lazy = adapt(_adaptive(self.lazy), controls, metrics | found)
+        lazy |= {name: found[name] for name in self.lazy}
+        lazy = {name: jnp.where(due, value, controls[name]) for name, value in lazy.items()}
+        return adapt(_adaptive(self.steady), controls, metrics) | lazy
 
-    def told(self, found: Metrics) -> Metrics:
-        """Returns what metrics tell beside the controls; these hold the means of lazy ones."""
-        return found if self.interval == 1 else {}
 
-    @property
-    def _adaptive(self) -> list[Adaptive]:
-        return adaptive(*(penalty for penalty, _ in self.weighted.values()))
+def weighted_sum(
+    weighted: Weighted, step: Array, keys: Array, apply: Callable[[Part, Array], Any]
+) -> tuple[Array, Metrics]:
+    """Returns `sum_i weight_i * mean(penalty_i)`, and the means by name.
 
-    def sum(
-        self, step: Array, keys: Array, apply: Callable[[Part, Array], Any]
-    ) -> tuple[Array, Metrics]:
-        """Returns `sum_i weight_i * mean(penalty_i)`, and the means by name.
+    Args:
+      weighted: the penalties.
+      step: of the state, for weights that are functions of it.
+      keys: (B,); a penalty draws from a stream of its own name.
+      apply: `(penalty, keys) -> (B,)`, or a pair of that and a dict of more (B,) to tell.
+    """
+    total, metrics = jnp.float32(0), dict[str, Array]()
+    for name, (penalty, weight) in weighted.items():
+        values = apply(penalty, substream(keys, f"penalty/{name}"))
+        values, more = values if isinstance(values, tuple) else (values, {})
+        metrics |= {name: values.mean()} | {key: x.mean() for key, x in more.items()}
+        total = total + value_at(weight, step) * values.mean()
+    return total, metrics
 
-        Args:
-          step: of the state, for weights that are functions of it.
-          keys: (B,); a penalty draws from a stream of its own name.
-          apply: `(penalty, keys) -> (B,)`, or a pair of that and a dict of more (B,) to tell.
-        """
-        total, metrics = jnp.float32(0), dict[str, Array]()
-        for name, (penalty, weight) in self.weighted.items():
-            values = apply(penalty, substream(keys, f"penalty/{name}"))
-            values, more = values if isinstance(values, tuple) else (values, {})
-            metrics |= {name: values.mean()} | {key: x.mean() for key, x in more.items()}
-            total = total + value_at(weight, step) * values.mean()
-        return total, metrics
+
+def _adaptive(weighted: Weighted) -> list[Adaptive]:
+    return adaptive(*(penalty for penalty, _ in weighted.values()))
 
 
 def _function(part: Part) -> Any:
@@ -113,7 +125,7 @@ def name_of(part: Part) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 
-def value_at(value: optax.ScalarOrSchedule, step: Array) -> Any:
+def value_at(value: Weight, step: Array) -> Any:
     """Returns a value that may be a function of the step."""
     return value(step) if callable(value) else value
 

@@ -15,6 +15,10 @@ BATCH, LATENT, SHAPE = 6, 3, (2, 2, 1)
 RATE_G, RATE_D, R1, R2 = 0.3, 0.2, 0.7, 0.4
 
 
+def r1_and_r2(interval=1):
+    return [(PENALTIES["r1"], R1, interval), (PENALTIES["r2"], R2, interval)]
+
+
 def linear_gan(loss="relativistic", **overrides):
     options = {
         "generator": gan_jax.mlp.MLPGenerator(SHAPE, widths=(), output=linear),
@@ -22,7 +26,7 @@ def linear_gan(loss="relativistic", **overrides):
         "generator_optimizer": optax.sgd(RATE_G),
         "discriminator_optimizer": optax.sgd(RATE_D),
         "loss": LOSSES[loss],
-        "penalties": [(PENALTIES["r1"], R1), (PENALTIES["r2"], R2)],
+        "penalties": r1_and_r2(),
         "image_shape": SHAPE,
         "latent_dim": LATENT,
     }

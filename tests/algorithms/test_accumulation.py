@@ -17,7 +17,7 @@ from gan_jax.runtime import parallel
 CLASSES = 3
 
 
-def build(accumulate, **overrides):
+def build(accumulate, interval=1, **overrides):
     options = {
         "generator": gan_jax.mlp.MLPGenerator(SHAPE, (8,), num_classes=CLASSES),
         "discriminator": gan_jax.mlp.MLPDiscriminator(
@@ -26,9 +26,10 @@ def build(accumulate, **overrides):
         "class_loss": gan_jax.class_losses.AUXILIARY,
         "num_classes": CLASSES,
         "penalties": [
-            (PENALTIES[name], 0.5) for name in ("r1", "wgan_gp", "lecam", "latent_consistency")
+            (PENALTIES[name], 0.5, interval)
+            for name in ("r1", "wgan_gp", "lecam", "latent_consistency")
         ],
-        "generator_penalties": [(gan_jax.generator_penalties.PATH_LENGTH, 0.5)],
+        "generator_penalties": [(gan_jax.generator_penalties.PATH_LENGTH, 0.5, interval)],
         "augment": gan_jax.augment.diff_augment,
         "pseudo": gan_jax.augment.adaptive_pseudo(images=BATCH)._replace(
             initial={"apa_probability": 0.5}
@@ -39,7 +40,7 @@ def build(accumulate, **overrides):
 
 
 def everything(accumulate):
-    return build(accumulate, penalty_interval=2, generator_penalty_interval=2)
+    return build(accumulate, interval=2)
 
 
 def little(accumulate):

@@ -5,7 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from linear import BATCH, LATENT, RATE_D, RATE_G, SHAPE, dense, draw, linear_gan, random_batch
+from linear import (
+    BATCH,
+    LATENT,
+    RATE_D,
+    RATE_G,
+    SHAPE,
+    dense,
+    draw,
+    linear_gan,
+    r1_and_r2,
+    random_batch,
+)
 from runs import quick_jit
 
 import gan_jax
@@ -36,7 +47,7 @@ def test_norms_of_gradients_and_of_steps_against_weights(side, rate, key):
 def test_of_lazy_penalties_the_loss_s_own_descent_is_measured(key):
     plain, lazy = (
         linear_gan(penalties=(), diagnostics=True),
-        linear_gan(penalty_interval=2, diagnostics=True),
+        linear_gan(penalties=r1_and_r2(interval=2), diagnostics=True),
     )
     images, z, keys = draw(1)
     state = lazy.init(key)

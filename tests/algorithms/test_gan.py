@@ -19,6 +19,7 @@ from linear import (
     dense,
     draw,
     linear_gan,
+    r1_and_r2,
     random_batch,
     same,
 )
@@ -103,7 +104,7 @@ def test_generator_update_is_the_gradient_written_out(loss, key):
 
 def test_lazy_penalties_have_a_descent_of_their_own(key):
     """With k = 2: first the loss's, then 2 (R1 + R2) w at the weights that this gave."""
-    gan = linear_gan(penalty_interval=2)
+    gan = linear_gan(penalties=r1_and_r2(interval=2))
     images, z, keys = draw(1)
     state = gan.init(key)
     plain, _ = linear_gan(penalties=()).update_discriminator(state, images, z, keys=keys)
@@ -122,7 +123,8 @@ def test_lazy_penalties_have_a_descent_of_their_own(key):
 def test_lazy_penalties_are_due_at_every_kth_update_of_the_discriminator(d_steps, key):
     """Counted by Adam, which counts each descent."""
     rate = optax.adam(1e-3)
-    gan = linear_gan(penalty_interval=4, d_steps=d_steps, discriminator_optimizer=rate)
+    lazy = r1_and_r2(interval=4)
+    gan = linear_gan(penalties=lazy, d_steps=d_steps, discriminator_optimizer=rate)
     state, r1 = gan.init(key), []
     for step in range(5):
         state, metrics = gan.update(state, random_batch(gan, seed=step))
@@ -415,7 +417,7 @@ def test_penalties_go_by_the_names_of_their_functions(key):
     images, z, keys = draw(1)
     _, metrics = gan.update_discriminator(state, jnp.float32(images), jnp.float32(z), keys=keys)
     assert {"r1", "r2", "Silent"} <= metrics.keys()
-    with pytest.raises(gan_jax.InputError, match="same name"):
+    with pytest.raises(gan_jax.InputError, match="have the name r1"):
         linear_gan(penalties=[(r1, R1), (functools.partial(r1), R2)])
 
 

@@ -64,8 +64,7 @@ def test_lazy_ones_wait_and_what_they_remember_waits_with_them(key):
     gan = linear_gan(
         "hinge",
         penalties=(),
-        generator_penalties=[(PATH_LENGTH, WEIGHT)],
-        generator_penalty_interval=4,
+        generator_penalties=[(PATH_LENGTH, WEIGHT, 4)],
     )
     images, z, keys = floats(1)
     state = gan.init(key)
@@ -97,8 +96,7 @@ def test_lazy_ones_are_due_at_every_kth_step(key):
     gan = linear_gan(
         "hinge",
         penalties=(),
-        generator_penalties=[(PATH_LENGTH, WEIGHT)],
-        generator_penalty_interval=3,
+        generator_penalties=[(PATH_LENGTH, WEIGHT, 3)],
         d_steps=2,
     )
     state, due = gan.init(key), []
@@ -110,13 +108,29 @@ def test_lazy_ones_are_due_at_every_kth_step(key):
 
 
 def test_a_lazy_penalty_of_the_discriminator_remembers_when_it_is_due(key):
-    gan = linear_gan("hinge", penalties=[(PENALTIES["lecam"], 0.5)], penalty_interval=2)
+    gan = linear_gan("hinge", penalties=[(PENALTIES["lecam"], 0.5, 2)])
     images, z, keys = floats(1)
     state = gan.init(key)
     waiting, _ = gan.update_discriminator(state, images, z, keys=keys, penalize=False)
     assert waiting.controls == state.controls
     due, metrics = gan.update_discriminator(state, images, z, keys=keys)
     np.testing.assert_allclose(due.controls["lecam_real"], 0.01 * metrics["real_logits"], rtol=1e-5)
+
+
+def test_a_lazy_one_waits_beside_one_that_does_not(key):
+    lecam = (PENALTIES["lecam"], 0.5)
+    both = linear_gan("hinge", penalties=[lecam, (PENALTIES["r1"], 1.0, 2)])
+    alone = linear_gan("hinge", penalties=[lecam])
+    images, z, keys = floats(1)
+    state, other = both.init(key), alone.init(key)
+    waiting, metrics = both.update_discriminator(state, images, z, keys=keys, penalize=False)
+    expected, _ = alone.update_discriminator(other, images, z, keys=keys)
+    assert same(waiting.discriminator, expected.discriminator)
+    assert waiting.controls == expected.controls | {"r1": 0}
+    due, metrics = both.update_discriminator(state, images, z, keys=keys)
+    (w, _), (new_w, _) = (dense(s.discriminator.params) for s in (expected, due))
+    np.testing.assert_allclose(new_w, w - RATE_D * 2 * w, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(metrics["r1"], 0.5 * np.square(w).sum(), rtol=1e-5)
 
 
 def test_what_is_not_lazy_is_due_whatever_is_said(key):
@@ -158,8 +172,10 @@ def test_latent_consistency_gets_the_fakes_own_latents_and_generator(key):
     )
 
 
-def test_intervals_below_1_and_two_of_one_name_are_refused():
-    with pytest.raises(gan_jax.InputError, match="generator_penalty_interval is 0"):
-        linear_gan(generator_penalty_interval=0)
-    with pytest.raises(gan_jax.InputError, match="same name"):
+def test_intervals_and_names_that_do_not_work_are_refused():
+    with pytest.raises(gan_jax.InputError, match="interval of path_length is 0"):
+        linear_gan(generator_penalties=[(PATH_LENGTH, 1.0, 0)])
+    with pytest.raises(gan_jax.InputError, match=r"intervals of \[2, 3\]"):
+        linear_gan(penalties=[(PENALTIES["r1"], 1.0, 2), (PENALTIES["r2"], 1.0, 3)])
+    with pytest.raises(gan_jax.InputError, match="have the name path_length"):
         linear_gan(generator_penalties=[(PATH_LENGTH, 1.0), (path_length, 1.0)])

@@ -198,12 +198,10 @@ def test_a_lazy_penalty_leaves_the_variables_to_the_loss(side, drawn, keys, key)
     """Which are what they are without a penalty, after its own descent too."""
     lazy = {
         "discriminator": {
-            "penalties": [(gan_jax.penalties.PENALTIES["lecam"], 1.0)],
-            "penalty_interval": 2,
+            "penalties": [(gan_jax.penalties.PENALTIES["lecam"], 1.0, 2)],
         },
         "generator": {
-            "generator_penalties": [(gan_jax.generator_penalties.latent_diversity, 1.0)],
-            "generator_penalty_interval": 2,
+            "generator_penalties": [(gan_jax.generator_penalties.latent_diversity, 1.0, 2)],
         },
     }[side]
     images, z = drawn

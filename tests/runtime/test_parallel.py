@@ -23,18 +23,17 @@ SOURCE = ArraySource(
 )
 
 
-def build(axis_name, optimizer=None, generator=None, **more):
+def build(axis_name, optimizer=None, generator=None, interval=1):
     return gan_jax.gan(
         generator=generator or gan_jax.mlp.MLPGenerator(SHAPE, widths=(32,)),
         discriminator=gan_jax.mlp.MLPDiscriminator(widths=(32,)),
         generator_optimizer=optimizer or optax.sgd(0.1),
         discriminator_optimizer=optimizer or optax.sgd(0.1),
         loss=LOSSES["relativistic"],
-        penalties=[(PENALTIES["r1"], 1.0), (PENALTIES["r2"], 1.0)],
+        penalties=[(PENALTIES["r1"], 1.0, interval), (PENALTIES["r2"], 1.0, interval)],
         image_shape=SHAPE,
         latent_dim=5,
         axis_name=axis_name,
-        **more,
     )
 
 
@@ -171,7 +170,7 @@ def test_vmap_is_pmap_on_one_device(key, one_device):
 
 def test_many_seeds_at_once_are_the_same_runs(key):
     """And what waits for a step is still a branch of the program, not both branches always."""
-    gan = build(None, penalty_interval=4)
+    gan = build(None, interval=4)
     keys = jax.random.split(key, 3)
     state = parallel.init_seeds(gan.init, keys)
     feed, resident = loader(gan, 1)(0, 6), {"image": jnp.asarray(SOURCE.images)}
