@@ -38,7 +38,8 @@ class Penalties(NamedTuple):
         """Returns the penalties of entries (penalty, weight) or (penalty, weight, interval).
 
         Raises:
-          InputError: two of them go by one name, or lazy ones have unlike intervals.
+          InputError: two of them go by one name, an interval is less than 1, or lazy ones have
+            unlike intervals.
         """
         weighted, intervals = dict[str, tuple[Part, Weight]](), dict[str, int]()
         for penalty, weight, *rest in entries:
