@@ -26,7 +26,9 @@ def conditional_contrastive(
         d_i = exp(<f_i, v_i> / t) + sum_{j != i} exp(<f_i, f_j> / t)
         L_i = -log(n_i / d_i)
 
-    It is 0 where the whole batch has one class, and never less.
+    It is 0 where the whole batch has one class, and never less. The more images of a class a batch
+    has, the less its proxy counts, which alone says which class it is: a generator may settle on a
+    permutation of the classes.
 
     Args:
       pairs: (B, 2, E), of any length: the embedding of an image, then the proxy of its label.
