@@ -187,7 +187,7 @@ def first_state(row, gan):
     return networks_at_first(row["conditioning"]).replace(controls=controls)
 
 
-def assert_sound(row, jit=lambda function: function, steps=STEPS):
+def assert_sound(row, jit=lambda function: function, steps=STEPS, over=jax.vmap):
     alone = build(row, None)
     first, update = first_state(row, alone), jit(alone.update)
     one = first
@@ -197,8 +197,8 @@ def assert_sound(row, jit=lambda function: function, steps=STEPS):
             assert np.isfinite(leaf).all()
     if row["precision"] != "float32":
         return  # its roundings depend on the order of sums
-    # Not compiled: what takes long here are the programs, of which each row would need one more.
-    over_devices = jax.vmap(
+    # By vmap not compiled: what takes long here are the programs, and each row would need one more.
+    over_devices = over(
         build(row, parallel.AXIS).update,
         axis_name=parallel.AXIS,
         in_axes=(None, 0),
@@ -220,6 +220,18 @@ def learned(state):
 @pytest.mark.parametrize("row", ROWS, ids=name_of)
 def test_pairs(row):
     assert_sound(row, quick_jit)
+
+
+COUPLED = {"batch_norm": "conditioning", "contrastive": "conditioning", 0.5: "top_k"}
+
+
+@pytest.mark.parametrize("choice", COUPLED)
+def test_on_devices_of_their_own(choice):
+    """One row for each way in which the rows of a batch see each other."""
+    name = COUPLED[choice]
+    row = next(row for row in ROWS if row[name] == choice and row["precision"] == "float32")
+    over_four = functools.partial(jax.pmap, devices=jax.devices()[:4])
+    assert_sound(row, quick_jit, over=over_four)
 
 
 @pytest.mark.parametrize(("pair", "words"), REFUSED)
