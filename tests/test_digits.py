@@ -1,6 +1,6 @@
 """What README shows of its grids, as bounds: about fifteen minutes on two cores.
 
-    python -m pytest -m slow
+    python -m pytest -m slow tests/test_digits.py
 
 A sample counts as the digit whose nearest training image it has, in pixels. Such a vote would call
 noise ten digits too, so the distance to that image counts with it, against that of held-out digits.
