@@ -65,9 +65,7 @@ class DataFacts(NamedTuple):
         return facts._replace(mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
 
-ON_GRADIENTS = frozenset(
-    {"r1", "r2", "wgan_gp", "one_sided_gp", "dragan", "path_length"},
-)
+ON_GRADIENTS = frozenset({"r1", "r2", "wgan_gp", "one_sided_gp", "dragan", "path_length"})
 """The penalties that differentiate twice, and so may be lazy."""
 
 PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}

@@ -32,7 +32,7 @@ def _times(line: Line) -> float:
 
 
 def _has_won(line: Line) -> bool:
-    """It is right and sure of it: then every loss that has signs is near 0, unless smoothed."""
+    """It is right and sure of it: then every loss that has signs is near 0 (no smoothed one is)."""
     right = line.get("real_signs", 0.0) > 0.98 and line.get("fake_signs", 0.0) < -0.98
     return right and line.get("discriminator_loss", 1.0) < 0.05
 

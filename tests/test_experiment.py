@@ -11,10 +11,14 @@ from runs import quick_jit, smoke
 
 import gan_jax
 from gan_jax import checks, experiment
+from gan_jax.algorithms import by_example
+from gan_jax.algorithms.weighted import given
 from gan_jax.configuration import changed_keys, to_json
 from gan_jax.data.source import ArraySource
 from gan_jax.errors import InputError
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
+from gan_jax.objectives.penalties import PENALTIES
 
 REFUSED = {
     "seed": (2**32, "less than 4294967296"),
@@ -93,6 +97,32 @@ def test_total_steps_is_neutral_only_where_no_schedule_reads_it():
     assert changed_keys(to_json(old), smoke(total_steps=20, **cosine)) != []
     ends = cosine | {"generator_optimizer.images": 1e3}  # read instead
     assert changed_keys(to_json(smoke(**ends)), smoke(total_steps=20, **ends)) == []
+
+
+def test_what_may_be_lazy_is_what_differentiates():
+    images, z, keys = (
+        jnp.zeros((2, 4, 4, 1)),
+        jnp.zeros((2, 3)),
+        jax.random.split(jax.random.key(0)),
+    )
+    controls = dict.fromkeys(("lecam_real", "lecam_fake", "path_length_average"), jnp.float32(0))
+    latents = {"generate": lambda z: images, "z": z}
+    on_gradients = {
+        name
+        for name, penalty in PENALTIES.items()
+        if by_example._differentiates(
+            lambda d, penalty=penalty: given(penalty, controls, **latents)(d, images, images, keys),
+            (),
+        )
+    }
+    on_gradients |= {
+        name
+        for name, penalty in GENERATOR_PENALTIES.items()
+        if by_example._differentiates(
+            lambda g, penalty=penalty: given(penalty, controls)(g, z, keys), (4, 4, 1)
+        )
+    }
+    assert on_gradients == experiment.ON_GRADIENTS
 
 
 def test_lazy_penalties_of_a_relativistic_loss_are_advised_against():

@@ -90,10 +90,11 @@ class Descent(NamedTuple):
 
         def heavier(params: PyTree, rows: PyTree) -> tuple[Array, tuple[PyTree, Metrics]]:
             total, found = lazy(params, rows)
-            return interval * total, (net.variables, found)
+            return interval * total, ({}, found)
 
         def descend() -> tuple[NetState, Metrics]:
-            return self._replace(diagnostics=False).step(net, heavier, rows)[:2]
+            stepped, found, _ = self._replace(diagnostics=False).step(net, heavier, rows)
+            return stepped.replace(variables=net.variables), found
 
         nothing = jax.tree.map(
             lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(lambda: descend()[1])

@@ -19,7 +19,7 @@ from gan_jax.algorithms.network import init_net
 from gan_jax.algorithms.parts import averaged
 from gan_jax.algorithms.passes import Augment, Passes, Rows
 from gan_jax.algorithms.standing import standing_statistics
-from gan_jax.algorithms.weighted import Entries, Penalties, adaptive, initial_controls
+from gan_jax.algorithms.weighted import Entries, Penalties, adaptive, initial_controls, joined
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
 from gan_jax.objectives.adaptive import Adaptive
@@ -116,9 +116,10 @@ def gan(
         `gan_jax.penalties`. A penalty's draws and its metric go by the name of its function, so no
         two may share one. A weight may be a function of `state.step`. With an interval k > 1 a
         penalty is lazy: it waits for every k-th update of the network and then, k times as heavy,
-        has a descent after the loss's, which all lazy ones share (Karras et al. 2020, "Analyzing
-        and improving the image quality of StyleGAN", section 3.1). Metrics tell its last time,
-        which `state.controls` hold.
+        has a descent after the loss's, which all lazy ones of the network share and so have one
+        interval (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN",
+        section 3.1, whose correction of Adam's rate and betas is the caller's). Its metric is the
+        mean of its last time, which `state.controls` hold.
       generator_penalties: the same of the generator; see `gan_jax.generator_penalties`.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
@@ -149,9 +150,13 @@ def gan(
       A `GAN`.
 
     Raises:
-      InputError: parts that do not go together.
+      InputError: parts that do not go together; from `init`, penalties on gradients where batch
+        normalization couples the examples.
     """
     of_discriminator, of_generator = Penalties.of(penalties), Penalties.of(generator_penalties)
+    initial = joined(
+        initial_controls(*adaptive(augment, pseudo)), of_discriminator.initial, of_generator.initial
+    )
     for name, count in {"d_steps": d_steps, "accumulate": accumulate}.items():
         if count < 1:
             raise InputError(f"{name} is {count}; it must be at least 1")
@@ -195,8 +200,6 @@ def gan(
         net_d = init_net(
             discriminator, discriminator_optimizer, "discriminator", keys, images, labels
         )
-        initial = initial_controls(*adaptive(augment, pseudo))
-        initial |= of_discriminator.initial | of_generator.initial
         controls = {name: jnp.float32(value) for name, value in initial.items()}
         rows = (images, z, keys)
         check_discriminator_penalties(of_discriminator, controls, net_d.variables, *rows)

@@ -1,7 +1,7 @@
 """Penalties with their weights, by name; and what the parts of an objective are given to read."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -38,8 +38,8 @@ class Penalties(NamedTuple):
         """Returns the penalties of entries (penalty, weight) or (penalty, weight, interval).
 
         Raises:
-          InputError: two of them go by one name, an interval is less than 1, or lazy ones have
-            unlike intervals.
+          InputError: two of them go by one name, an interval is not a whole number from 1 on, or
+            lazy ones have unlike intervals.
         """
         weighted, intervals = dict[str, tuple[Part, Weight]](), dict[str, int]()
         for penalty, weight, *rest in entries:
@@ -50,8 +50,8 @@ class Penalties(NamedTuple):
                 )
             weighted[name], intervals[name] = (penalty, weight), rest[0] if rest else 1
         for name, interval in intervals.items():
-            if interval < 1:
-                raise InputError(f"the interval of {name} is {interval}; it must be at least 1")
+            if interval != int(interval) or interval < 1:
+                raise InputError(f"the interval of {name} is {interval}; it must be 1, 2, 3, ...")
         lazy = {name: weighted.pop(name) for name, k in intervals.items() if k > 1}
         if len(found := {intervals[name] for name in lazy}) > 1:
             raise InputError(
@@ -68,7 +68,7 @@ class Penalties(NamedTuple):
     def initial(self) -> dict[str, float]:
         """Their controls before the first update: of those that adapt; lazy ones' last means."""
         parts = (*_adaptive(self.steady), *_adaptive(self.lazy))
-        return initial_controls(*parts) | dict.fromkeys(self.lazy, 0.0)
+        return joined(initial_controls(*parts), dict.fromkeys(self.lazy, 0.0))
 
     def adapt(
         self, controls: Controls, metrics: Metrics, found: Metrics, due: Array | bool
@@ -156,7 +156,23 @@ def adaptive(*parts: Part | None) -> list[Adaptive]:
 
 def initial_controls(*parts: Adaptive) -> dict[str, float]:
     """Returns the parts' controls as they are before the first update."""
-    return {name: value for part in parts for name, value in part.initial.items()}
+    return joined(*(part.initial for part in parts))
+
+
+def joined(*controls: Mapping[str, float]) -> dict[str, float]:
+    """Returns several parts' controls as one dict.
+
+    Raises:
+      InputError: two of them go by one name.
+    """
+    names = [name for part in controls for name in part]
+    if len(names) > len(set(names)):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise InputError(
+            f"state.controls would hold two things under the name {', '.join(twice)}: name what "
+            "adapts, and the functions of lazy penalties, apart"
+        )
+    return {name: value for part in controls for name, value in part.items()}
 
 
 def adapt(parts: Sequence[Adaptive], controls: Controls, metrics: Metrics) -> dict[str, Array]:

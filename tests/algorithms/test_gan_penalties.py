@@ -172,10 +172,19 @@ def test_latent_consistency_gets_the_fakes_own_latents_and_generator(key):
     )
 
 
+def of_either(function, *rest):
+    """One's own, of whichever network."""
+    return jnp.zeros(BATCH)
+
+
 def test_intervals_and_names_that_do_not_work_are_refused():
     with pytest.raises(gan_jax.InputError, match="interval of path_length is 0"):
         linear_gan(generator_penalties=[(PATH_LENGTH, 1.0, 0)])
     with pytest.raises(gan_jax.InputError, match=r"intervals of \[2, 3\]"):
         linear_gan(penalties=[(PENALTIES["r1"], 1.0, 2), (PENALTIES["r2"], 1.0, 3)])
+    with pytest.raises(gan_jax.InputError, match=r"interval of r1 is 2\.5"):
+        linear_gan(penalties=[(PENALTIES["r1"], 1.0, 2.5)])
+    with pytest.raises(gan_jax.InputError, match="two things under the name of_either"):
+        linear_gan(penalties=[(of_either, 1.0, 2)], generator_penalties=[(of_either, 1.0, 2)])
     with pytest.raises(gan_jax.InputError, match="have the name path_length"):
         linear_gan(generator_penalties=[(PATH_LENGTH, 1.0), (path_length, 1.0)])

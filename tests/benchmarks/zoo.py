@@ -14,8 +14,8 @@ seeds:
 - rarest and commonest class: the share of samples whose nearest training digit is of it;
 - asked: the share of samples that show the class asked for, by the same vote; conditional ones.
 
-The first row is the held-out digits themselves. `zoo.png` in
-the folder of the runs shows twenty samples of each config's first seed, a row each in this order.
+The first row is the held-out digits themselves. `zoo.png` in the folder of the runs shows twenty
+samples of each config's first seed, a row each in the order of the others.
 """
 
 import argparse
