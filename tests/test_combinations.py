@@ -222,7 +222,10 @@ def test_pairs(row):
     assert_sound(row, quick_jit)
 
 
-COUPLED = {"batch_norm": "conditioning", "contrastive": "conditioning", 0.5: "top_k"}
+COUPLED = {
+    **{"batch_norm": "conditioning", "contrastive": "conditioning"},
+    **{"relativistic_average": "loss", 0.5: "top_k"},
+}
 
 
 @pytest.mark.parametrize("choice", COUPLED)

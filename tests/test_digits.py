@@ -1,4 +1,4 @@
-"""What README shows of its grids, as bounds: about fifteen minutes on two cores.
+"""What README shows of its grids, as bounds: half an hour on one core.
 
     python -m pytest -m slow tests/test_digits.py
 
