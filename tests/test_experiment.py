@@ -125,6 +125,17 @@ def test_what_may_be_lazy_is_what_differentiates():
     assert on_gradients == experiment.ON_GRADIENTS
 
 
+@pytest.mark.parametrize(("r1", "share"), [(1.0, 4 / 5), (0.0, 1.0)])
+def test_adam_is_corrected_where_something_is_lazy(r1, share):
+    """Its first step is as long as its rate. LeCam takes no gradient, and is never lazy."""
+    weights = {"penalties.r1": r1, "penalties.r2": 0.0, "penalties.lecam": 0.1}
+    config = smoke(penalty_interval=4, **weights)
+    optimizer, params = experiment._optimizer("discriminator", config), jnp.ones(3)
+    steps, _ = optimizer.update(params, optimizer.init(params), params)
+    rate = config.discriminator_optimizer.learning_rate
+    np.testing.assert_allclose(steps, -share * rate, rtol=1e-5)
+
+
 def test_lazy_penalties_of_a_relativistic_loss_are_advised_against():
     assert checks.advice(smoke()) == []
     assert checks.advice(smoke(penalty_interval=8, loss="hinge")) == []
