@@ -1,0 +1,86 @@
+"""Whether fakes lie where reals lie, and everywhere there: by balls around examples.
+
+The ball around an example reaches to its k-th nearest neighbour of its own kind. Sets of unlike
+size compare badly: balls of fewer examples are larger.
+"""
+
+from typing import NamedTuple
+
+from gan_jax.metrics.features import Features, Float64
+from gan_jax.metrics.neighbours import CHUNK, Inside, inside, neighbour_distances
+
+
+class PrecisionRecall(NamedTuple):
+    """Attributes are shares, from 0 to 1.
+
+    Attributes:
+      precision: of fakes in a ball around a real: are they realistic?
+      recall: of reals in a ball around a fake: are they all covered?
+    """
+
+    precision: float
+    recall: float
+
+
+class DensityCoverage(NamedTuple):
+    """As `PrecisionRecall`, but by balls around reals alone, of which an outlier has few.
+
+    Attributes:
+      density: in how many balls around reals a fake is, over k; about 1 for reals.
+      coverage: the share of reals whose ball has a fake in it.
+    """
+
+    density: float
+    coverage: float
+
+
+def precision_recall(
+    real: Features, fake: Features, k: int = 3, *, chunk: int = CHUNK
+) -> PrecisionRecall:
+    """Returns precision and recall of fakes (M, D) among reals (N, D), in float64.
+
+    Args:
+      real: (N, D).
+      fake: (M, D).
+      k: which neighbour a ball reaches to, and includes.
+      chunk: examples of either side of a block of distances.
+
+    Raises:
+      InputError: features are not (N, D) of one D, not finite, or as few as k.
+
+    Reference: Kynkaanniemi et al. 2019, "Improved precision and recall metric for assessing
+    generative models", equations 1 to 3; k = 3.
+    """
+    return precision_recall_of(_inside(real, fake, k, chunk))
+
+
+def density_coverage(
+    real: Features, fake: Features, k: int = 5, *, chunk: int = CHUNK
+) -> DensityCoverage:
+    """Returns density and coverage of fakes (M, D) among reals (N, D), in float64.
+
+    Arguments and errors are those of `precision_recall`.
+
+    Reference: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models",
+    equations 2 and 3; k = 5.
+    """
+    return density_coverage_of(_inside(real, fake, k, chunk), k)
+
+
+def precision_recall_of(balls: Inside) -> PrecisionRecall:
+    """Returns precision and recall from what `inside` counted."""
+    return PrecisionRecall(
+        float((balls.balls_of_reals > 0).mean()), float((balls.balls_of_fakes > 0).mean())
+    )
+
+
+def density_coverage_of(balls: Inside, k: int) -> DensityCoverage:
+    """Returns density and coverage from what `inside` counted of balls to the k-th neighbour."""
+    return DensityCoverage(float(balls.balls_of_reals.mean() / k), float(balls.occupied.mean()))
+
+
+def _inside(real: Features, fake: Features, k: int, chunk: int) -> Inside:
+    def radii(features: Features) -> Float64:
+        return neighbour_distances(features, k, chunk=chunk)[:, -1]
+
+    return inside(real, radii(real), fake, radii(fake), chunk=chunk)
