@@ -9,10 +9,9 @@ import jax
 import numpy as np
 from etils import epath
 
-from gan_jax import configuration, experiment
+from gan_jax import trained
 from gan_jax.errors import InputError
 from gan_jax.runtime import workdir as workdirs
-from gan_jax.runtime.checkpoint import restore_weights
 from gan_jax.runtime.grid import is_points, png, to_uint8, write_grid
 
 CHUNK = 1_000
@@ -50,26 +49,15 @@ def sample(
         raise InputError(f"--standing_batches is {standing_batches}; it must not be negative")
     if output.suffix not in ("", ".png", ".npz"):
         raise InputError(f"--output={output}: name a FILE.png, a FILE.npz or a folder")
-    restored = restore_weights(epath.Path(workdir) / "checkpoints")
-    config = configuration.from_json(restored.metadata["config"])
-    facts = experiment.DataFacts(**restored.metadata["data"])
-    try:
-        algorithm = experiment.build_algorithm(config, facts)
-    except (AttributeError, KeyError) as error:  # a key that was not there when the run was made
-        raise InputError(
-            f"{workdir} was made by another version of gan_jax, whose config lacks {error}: "
-            "sample with that version, or train on with this one and --config_change=allow"
-        ) from error
-    num_classes = facts.num_classes if config.conditional else None
-    asked = _labels_in_turn(labels, num_classes, num_samples)
-
-    if standing_batches and (algorithm.standing is None or "batch_stats" not in restored.state):
+    run = trained.load(workdir)
+    asked = _labels_in_turn(labels, run.num_classes, num_samples)
+    if standing_batches and (run.algorithm.standing is None or "batch_stats" not in run.weights):
         raise InputError("--standing_batches: this run's generator has no batch normalization")
-    draw = jax.jit(partial(algorithm.sample, num_samples=min(CHUNK, num_samples)))
-    weights, key = jax.device_put(restored.state), jax.random.key(seed)
-    if standing_batches and algorithm.standing is not None:
-        counts = {"batches": standing_batches, "batch_size": config.batch_size}
-        weights = jax.jit(partial(algorithm.standing, **counts))(weights, key)
+    draw = jax.jit(partial(run.algorithm.sample, num_samples=min(CHUNK, num_samples)))
+    weights, key = jax.device_put(run.weights), jax.random.key(seed)
+    if standing_batches and run.algorithm.standing is not None:
+        counts = {"batches": standing_batches, "batch_size": run.config.batch_size}
+        weights = jax.jit(partial(run.algorithm.standing, **counts))(weights, key)
     chunks = []
     for offset in range(0, num_samples, CHUNK):
         here = None
@@ -77,7 +65,7 @@ def sample(
             here = np.resize(asked[offset : offset + CHUNK], min(CHUNK, num_samples))
         chunks.append(np.asarray(draw(weights, key, labels=here, offset=offset)))
     _write(output, np.concatenate(chunks)[:num_samples], asked)
-    for note in (*restored.notes, f"{num_samples} samples of step {restored.step} in {output}"):
+    for note in (*run.notes, f"{num_samples} samples of step {run.step} in {output}"):
         print(note, file=sys.stderr)
 
 

@@ -1,0 +1,118 @@
+"""From images to the features that metrics compare: pure functions of weights and images."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+PyTree = Any
+
+
+class Extracted(NamedTuple):
+    """What an extractor sees in images; the arrays of NumPy once they are gathered.
+
+    Attributes:
+      features: (B, D) float32.
+      logits: (B, K) float32 of a classifier; else None.
+      classes: (B,) int32, the class found in each image, of a classifier of the data; else None.
+    """
+
+    features: Any
+    logits: Any = None
+    classes: Any = None
+
+
+class Extractor(NamedTuple):
+    """A function from images to features, and what has to be said of it beside a figure.
+
+    Attributes:
+      name: figures are called after it: `fd_<name>`; the Inception network's is `fid`.
+      layer: which layer the features are.
+      resizer: how images are brought to the network's size.
+      identity: what decides the features beside these words, such as a hash of the weights.
+      weights: an argument of `extract`, any tree of arrays.
+      extract: `(weights, images) -> Extracted`, of images (B, H, W, C) uint8, or float32 points.
+      num_classes: of `Extracted.classes`; None where there are none.
+      chunk: how many images a device takes at a time.
+    """
+
+    name: str
+    layer: str
+    resizer: str
+    identity: str
+    weights: PyTree
+    extract: Callable[[PyTree, jax.Array], Extracted]
+    num_classes: int | None = None
+    chunk: int = 500
+
+    def figure(self, metric: str) -> str:
+        """Returns what a figure is called: `fid` of the reference's network, else `fd_<name>`."""
+        of_reference = {"fd": "fid", "kd": "kid", "is": "inception_score"}
+        return of_reference[metric] if self.name == "inception" else f"{metric}_{self.name}"
+
+
+def pixels() -> Extractor:
+    """Takes the pixels, in [0, 1], as they are; and the coordinates of points."""
+
+    def extract(weights: PyTree, images: jax.Array) -> Extracted:
+        del weights
+        return Extracted(to_unit(images).reshape(len(images), -1))
+
+    return Extractor("pixels", "input", "none", "", {}, extract)
+
+
+def to_unit(images: jax.Array) -> jax.Array:
+    """Maps uint8 to float32 in [0, 1]; leaves float32 as it is."""
+    return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
+
+
+def by_network(
+    name: str,
+    classify: Callable[[PyTree, jax.Array], Any],
+    weights: PyTree,
+    identity: str,
+    *,
+    num_classes: int | None = None,
+) -> Extractor:
+    """Makes an extractor of a network that was trained on [-1, 1], or of one that was not at all.
+
+    Args:
+      name: see `Extractor`.
+      classify: `(weights, images in [-1, 1]) -> outputs` with `features` (B, D) and `logits`.
+      weights: of the network.
+      identity: see `Extractor`.
+      num_classes: where the network classifies; else its logits mean nothing and are left out.
+    """
+
+    def extract(weights: PyTree, images: jax.Array) -> Extracted:
+        outputs = classify(weights, 2 * to_unit(images) - 1)
+        if num_classes is None:
+            return Extracted(outputs.features)
+        classes = outputs.logits.argmax(axis=-1).astype(jnp.int32)
+        return Extracted(outputs.features, outputs.logits, classes)
+
+    return Extractor(name, "penultimate", "none", identity, weights, extract, num_classes)
+
+
+def by_channel(extractor: Extractor, channels: int) -> Extractor:
+    """Looks at each channel by itself, as an image of one channel: for stacked digits.
+
+    Features are those of the channels, one after the other. The class of a stack is the number that
+    the channels' classes spell: of digits 3, 1, 4 it is 314.
+    """
+    assert extractor.num_classes is not None, "only a classifier of the data tells stacks apart"
+    digits, num_classes = extractor.num_classes, extractor.num_classes**channels
+
+    def extract(weights: PyTree, images: jax.Array) -> Extracted:
+        apart = jnp.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:-1], 1)
+        each = extractor.extract(weights, apart)
+        spelt = digits ** jnp.arange(channels)[::-1]
+        return Extracted(
+            each.features.reshape(len(images), -1),
+            classes=(each.classes.reshape(-1, channels) * spelt).sum(-1).astype(jnp.int32),
+        )
+
+    return extractor._replace(
+        layer=f"{extractor.layer}, of each channel", extract=extract, num_classes=num_classes
+    )
