@@ -17,7 +17,7 @@ def get_config() -> ConfigDict:
     # ---- data ----
     config.data = ConfigDict()
     # mnist_5k | idx:FOLDER | folder:FOLDER | toy:ring8 | toy:grid25 | toy:swissroll
-    # | any TFDS name, such as cifar10 or mnist:3.0.1.
+    # | stacked:NAME, three of NAME as channels | any TFDS name, such as cifar10 or mnist:3.0.1.
     config.data.name = "mnist_5k"
     # Height and width; images are resized and cropped to it. 0: as the data has it.
     config.data.image_size = 0

@@ -30,7 +30,7 @@ from gan_jax import checks, configuration, experiment
 from gan_jax.algorithms.algorithm import Algorithm, Metrics
 from gan_jax.data import sources
 from gan_jax.data.loader import Loader, decode, prefetch
-from gan_jax.data.source import ArraySource, RecordSource, Source
+from gan_jax.data.source import Source
 from gan_jax.errors import Diverged, InputError
 from gan_jax.rng import key_for
 from gan_jax.runtime import parallel
@@ -84,9 +84,7 @@ def load_data(config: ConfigDict, split: str = "train") -> Source:
     """Loads a split of the data that the config names; prepares it if that was not done before."""
     size, channels = config.data.image_size or None, config.data.channels or None
     source = sources.load(config.data.name, split, image_size=size, channels=channels)
-    if config.data.placement == "device" and isinstance(source, RecordSource):
-        return source.in_memory()
-    return source
+    return source.in_memory() if config.data.placement == "device" else source
 
 
 def _refuse_change(
@@ -270,7 +268,7 @@ def _feeds(
     config: ConfigDict, source: Source, algorithm: Algorithm, start: int
 ) -> tuple[dict[str, np.ndarray], Iterator[tuple[int, Any]]]:
     """What stays on the devices, and the (last step, feed) of each call to come."""
-    on_device = isinstance(source, ArraySource) and config.data.placement != "host"
+    resident = source.resident if config.data.placement != "host" else None
     loader = Loader(
         source,
         experiment.build_plan(config, source),
@@ -279,17 +277,14 @@ def _feeds(
         local_devices=jax.local_device_count(),
         process_index=jax.process_index(),
         process_count=jax.process_count(),
-        resident=on_device,
+        resident=resident is not None,
     )
     steps = config.steps_per_call
 
     def make(step: int) -> tuple[int, Any]:
         return step + steps, parallel.shard(loader(step, steps))
 
-    resident = {"image": source.images} if isinstance(source, ArraySource) and on_device else {}
-    if resident and source.labels is not None:
-        resident["label"] = source.labels
-    return resident, prefetch(make, iter(range(start, config.total_steps, steps)))
+    return resident or {}, prefetch(make, iter(range(start, config.total_steps, steps)))
 
 
 def _all_stop(stop: threading.Event, call: int) -> bool:

@@ -72,6 +72,14 @@ def decode(encoded: bytes, size: int | None, channels: int) -> np.ndarray:
         return fit(image, size, channels)
 
 
+def as_channels(images: Any) -> Any:
+    """Stacks grey images, (..., K, H, W, 1), as the channels of one, (..., H, W, K).
+
+    For NumPy's arrays as well as JAX's, compiled or not.
+    """
+    return images[..., 0].swapaxes(-3, -2).swapaxes(-2, -1)
+
+
 def to_unit_range(images: Any) -> Any:
     """Maps uint8 to float32 in [-1, 1] by `u / 127.5 - 1`; leaves float32 as it is.
 

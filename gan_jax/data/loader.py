@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from gan_jax.data.images import to_unit_range
+from gan_jax.data.images import as_channels, to_unit_range
 from gan_jax.data.source import Source
 
 Array = jax.Array
@@ -74,8 +74,7 @@ def decode(resident: Mapping[str, Array], feed: Mapping[str, Array]) -> dict[str
     """Turns what one device was fed for one step into the batch of `Algorithm.update`.
 
     Args:
-      resident: `image` (N, H, W, C), and `label` (N,) where there are classes; empty when `feed`
-        holds the images themselves.
+      resident: the arrays of `Source.resident`; empty when `feed` holds the images themselves.
       feed: `index`, and either `example` or `image` (and `label`), each (minibatches, rows, ...).
 
     Returns:
@@ -83,8 +82,15 @@ def decode(resident: Mapping[str, Array], feed: Mapping[str, Array]) -> dict[str
     """
     batch = {name: value for name, value in feed.items() if name != "example"}
     if "example" in feed:
-        batch |= {name: values[feed["example"]] for name, values in resident.items()}
+        batch |= _gather(resident, feed["example"])
     return batch | {"image": to_unit_range(batch["image"])}
+
+
+def _gather(resident: Mapping[str, Array], examples: Array) -> dict[str, Array]:
+    if "triples" not in resident:
+        return {name: values[examples] for name, values in resident.items()}
+    stacks = as_channels(resident["image"][resident["triples"][examples]])
+    return {"image": stacks, "label": resident["label"][examples]}
 
 
 def prefetch(make: Callable[[Any], T], arguments: Iterator[Any], depth: int = 2) -> Iterator[T]:

@@ -13,6 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 Batch = dict[str, np.ndarray]
+# What `loader.decode` gathers from: `image` (M, H, W, C); `label` (N,) where there are classes; and
+# `triples` (N, 3) where the channels of an example are three of the images, else M = N.
+Resident = dict[str, np.ndarray]
 ImageShape = tuple[int, int, int]
 
 # Sets that decode to at most this many bytes are held in memory whole. Fashion-MNIST takes 47 MB,
@@ -56,6 +59,15 @@ class Source(abc.ABC):
     def labels(self) -> np.ndarray | None:
         """The label of every example, (N,) int32, or None where there are no classes."""
 
+    @property
+    @abc.abstractmethod
+    def resident(self) -> Resident | None:
+        """The arrays from which a device gathers any example; None where not all are in memory."""
+
+    @abc.abstractmethod
+    def in_memory(self) -> "Source":
+        """Returns a source of the same examples that has all of them in memory."""
+
     @abc.abstractmethod
     def __len__(self) -> int: ...
 
@@ -90,13 +102,22 @@ class ArraySource(Source):
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
+    @property
+    def resident(self) -> Resident:
+        """The images, and the labels where there are classes."""
+        arrays = {"image": self.images}
+        return arrays if self.labels is None else arrays | {"label": self.labels}
+
+    def in_memory(self) -> "ArraySource":
+        """Returns itself."""
+        return self
+
     def __len__(self) -> int:
         return len(self.images)
 
     def read(self, indices: np.ndarray) -> Batch:
         """Reads examples; see `Source.read`."""
-        batch = {"image": self.images[indices]}
-        return batch if self.labels is None else batch | {"label": self.labels[indices]}
+        return {name: values[indices] for name, values in self.resident.items()}
 
 
 class Records(Protocol):
@@ -132,6 +153,10 @@ class RecordSource(Source):
         if not self.class_names:
             return None
         return np.concatenate([_labels(self._features(block)) for block in blocks(len(self))])
+
+    @property
+    def resident(self) -> None:
+        """None: the examples are read from disk."""
 
     @functools.cached_property
     def _pool(self) -> concurrent.futures.ThreadPoolExecutor:

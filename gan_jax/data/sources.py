@@ -4,12 +4,15 @@ import os
 
 from etils import epath
 
-from gan_jax.data import folder, idx, images, mnist_5k, preparation, toy
+from gan_jax.data import folder, idx, images, mnist_5k, preparation, stacked, toy
 from gan_jax.data.source import Source
 from gan_jax.errors import InputError
 
 # What names look like besides those of TFDS.
-NAMES = ("mnist_5k", "idx:FOLDER", "folder:FOLDER", *(f"toy:{name}" for name in toy.TOYS))
+NAMES = (
+    *("mnist_5k", "idx:FOLDER", "folder:FOLDER", "stacked:NAME"),
+    *(f"toy:{name}" for name in toy.TOYS),
+)
 
 
 def load(
@@ -27,6 +30,8 @@ def load(
         "mnist_5k": 5,000 handwritten digits, without a download;
         "idx:FOLDER": a folder of IDX files, as MNIST and its successors are published;
         "folder:FOLDER": a folder of images, whose sub-folders are classes;
+        "stacked:NAME": three random images of a grey set with classes as the channels of one, as
+        in "stacked:mnist_5k";
         "toy:ring8", "toy:grid25", "toy:swissroll": points in the plane;
         any other: a set that TFDS defines, with a version or config if need be, as in
         "mnist:3.0.1".
@@ -34,7 +39,7 @@ def load(
       image_size: Height and width to resize to: the shorter side, antialiased, then the middle
         square. None keeps the set's own size; `folder:` needs one.
       channels: Number of channels to convert to, 1 to 4: grey, grey and alpha, color, color and
-        alpha. None keeps the set's own; `folder:` takes 3.
+        alpha. None keeps the set's own; `folder:` takes 3, `stacked:` has no other.
       data_dir: Where prepared sets are kept. Default: `TFDS_DATA_DIR`, else TFDS's own.
 
     Returns:
@@ -49,6 +54,11 @@ def load(
         if image_size or channels:
             raise InputError(f"{name} are points, not images: they have no image_size or channels")
         return toy.load(argument, split)
+    if kind == "stacked":
+        stacked.check(name, channels)
+        grey = 1 if argument.startswith("folder:") else None  # a folder has none of its own
+        digits = load(argument, split, image_size=image_size, channels=grey, data_dir=data_dir)
+        return stacked.stack(name, digits)
     from gan_jax.data import reading  # imports TFDS, which takes a second
 
     prepared = _prepared(name, preparation.data_root(data_dir), image_size, channels)

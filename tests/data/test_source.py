@@ -36,6 +36,16 @@ def test_both_kinds_give_the_same_examples(on_disk, in_memory):
     assert len(on_disk) == len(in_memory) == 4000
 
 
+def test_what_is_on_disk_can_be_taken_into_memory(on_disk, in_memory):
+    assert on_disk.resident is None
+    taken = on_disk.in_memory()
+    assert in_memory.in_memory() is in_memory
+    assert taken.resident.keys() == in_memory.resident.keys() == {"image", "label"}
+    for name, values in taken.resident.items():
+        np.testing.assert_array_equal(values, in_memory.resident[name])
+    assert taken.fingerprint == on_disk.fingerprint
+
+
 def test_threads_may_share_a_source(on_disk, in_memory):
     draws = np.random.default_rng(0).integers(0, 4000, (40, 32))
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
