@@ -5,8 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.metrics import frechet, inception_score, kernel, manifold, memorization, modes
+from gan_jax.metrics import manifold
 from gan_jax.metrics.extractors import Extracted, Extractor
+from gan_jax.metrics.frechet import Gaussian
+from gan_jax.metrics.inception_score import inception_score
+from gan_jax.metrics.kernel import kernel_distance
+from gan_jax.metrics.memorization import memorization
+from gan_jax.metrics.modes import mode_coverage
 
 Figures = dict[str, float]
 
@@ -31,7 +36,7 @@ class Compared(NamedTuple):
     held_out: Extracted | None
     fake: Extracted
     asked: np.ndarray | None
-    gaussian: frechet.Gaussian
+    gaussian: Gaussian
 
     def of_equal_number(self) -> tuple[np.ndarray, np.ndarray]:
         """Reals and fakes, as many of each: balls of fewer examples would be larger."""
@@ -44,14 +49,14 @@ class Compared(NamedTuple):
 
 
 def _frechet(compared: Compared) -> Figures:
-    distance = compared.gaussian.distance(frechet.Gaussian.of(compared.fake.features))
+    distance = compared.gaussian.distance(Gaussian.of(compared.fake.features))
     return {compared.extractor.figure("fd"): distance}
 
 
 def _kernel(compared: Compared) -> Figures:
     real, fake = compared.train.features, compared.fake.features
     size = min(SUBSET_SIZE, len(real), len(fake))
-    mean, std = kernel.kernel_distance(real, fake, subset_size=size)
+    mean, std = kernel_distance(real, fake, subset_size=size)
     name = compared.extractor.figure("kd")
     return {name: mean, f"{name}_std": std}
 
@@ -67,7 +72,7 @@ def _density_coverage(compared: Compared) -> Figures:
 def _inception_score(compared: Compared) -> Figures:
     if compared.fake.logits is None:
         return {}
-    mean, std = inception_score.inception_score(compared.fake.logits)
+    mean, std = inception_score(compared.fake.logits)
     name = compared.extractor.figure("is")
     return {name: mean, f"{name}_std": std}
 
@@ -76,7 +81,7 @@ def _modes(compared: Compared) -> Figures:
     """Modes found of all there are, and how far they are from being equally frequent."""
     if compared.extractor.num_classes is None:
         return {}
-    found = modes.mode_coverage(compared.fake.classes, compared.extractor.num_classes)
+    found = mode_coverage(compared.fake.classes, compared.extractor.num_classes)
     return {"modes": found.covered, "modes_kl": found.kl}
 
 
@@ -90,7 +95,7 @@ def _accuracy(compared: Compared) -> Figures:
 def _memorization(compared: Compared) -> Figures:
     if compared.held_out is None or compared.held_out is compared.fake:
         return {}
-    found = memorization.memorization(
+    found = memorization(
         compared.train.features, compared.held_out.features, compared.fake.features
     )
     return {"nearer": found.nearer, "nearer_z": found.z}
