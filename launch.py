@@ -1,4 +1,4 @@
-"""Trains, samples and inspects: `python launch.py --mode=train --config=FILE --workdir=DIR`.
+"""Trains, evaluates, samples, inspects: `python launch.py --mode=train --config=F --workdir=DIR`.
 
 Any key of the config is a flag: `--config.batch_size=64`. The same command again resumes.
 """
@@ -15,14 +15,29 @@ from gan_jax.errors import Diverged, InputError
 
 _DEFAULT_CONFIG = pathlib.Path(__file__).parent / "configs" / "mnist_mlp.py"
 
-_MODE = flags.DEFINE_enum("mode", "train", ["train", "sample", "inspect"], "What to do.")
+_MODE = flags.DEFINE_enum(
+    "mode", "train", ["train", "evaluate", "sample", "inspect"], "What to do."
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder [runs/<config name>].")
 _CONFIG_CHANGE = flags.DEFINE_enum(
     "config_change", "refuse", ["refuse", "allow"], "Whether a resume may change the trajectory."
 )
-_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 100, "sample: how many images.")
+_NUM_SAMPLES = flags.DEFINE_integer(
+    "num_samples", None, "sample: how many images [100]; evaluate: [as many as held-out reals]."
+)
+_NUM_SEEDS = flags.DEFINE_integer("num_seeds", 1, "evaluate: sets of samples, from --seed on.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "newest", "evaluate: newest, all, follow a run in training, or a step."
+)
+_EXTRACTOR = flags.DEFINE_string(
+    "extractor", "auto", "evaluate: auto, classifier, pixels or random features."
+)
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "sample: names the sequence of images.", lower_bound=0, upper_bound=2**32 - 1
+    "seed",
+    0,
+    "sample, evaluate: names the sequence of images.",
+    lower_bound=0,
+    upper_bound=2**32 - 1,
 )
 _LABELS = flags.DEFINE_list("labels", None, "sample: classes to ask for in turn, such as 0,1,2.")
 _STANDING_BATCHES = flags.DEFINE_integer(
@@ -54,7 +69,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _dispatch() -> None:
     # The slow imports, once the flags are known to be right.
-    from gan_jax import checks, sample, train
+    from gan_jax import checks, evaluate, sample, train
     from gan_jax.data import inspection
     from gan_jax.runtime import cache, parallel, workdir
 
@@ -67,11 +82,20 @@ def _dispatch() -> None:
     )
     if _MODE.value == "train":
         train.train(config, folder, allow_change=_CONFIG_CHANGE.value == "allow")
+    elif _MODE.value == "evaluate":
+        evaluate.evaluate(
+            folder,
+            checkpoint=_CHECKPOINT.value,
+            extractor=_EXTRACTOR.value,
+            num_samples=_NUM_SAMPLES.value,
+            seed=_SEED.value,
+            num_seeds=_NUM_SEEDS.value,
+        )
     elif _MODE.value == "sample":
         sample.sample(
             folder,
             os.path.expanduser(_OUTPUT.value or f"{folder}/samples/drawn.png"),
-            num_samples=_NUM_SAMPLES.value,
+            num_samples=100 if _NUM_SAMPLES.value is None else _NUM_SAMPLES.value,
             seed=_SEED.value,
             labels=_LABELS.value,
             standing_batches=_STANDING_BATCHES.value,

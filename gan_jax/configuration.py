@@ -19,8 +19,29 @@ def to_json(config: ConfigDict | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_json(plain: Mapping[str, Any]) -> ConfigDict:
-    """The inverse of `to_json` after a trip through a file, where tuples became lists."""
-    return ConfigDict(_with_tuples(plain))
+    """The inverse of `to_json` after a trip through a file, where tuples became lists.
+
+    Keys that are younger than the file get the values of `_SINCE`.
+    """
+    return ConfigDict(_with_tuples(_completed(plain, _SINCE)))
+
+
+# Keys that were added since there are runs, with the value that means what was done before.
+_SINCE: Mapping[str, Any] = {
+    "data": {
+        "augment": {"flip": 0.0, "scale": 0.0, "rotate": 0.0, "crop": 0, "shift": 0, "noise": 0.0}
+    }
+}
+
+
+def _completed(plain: Mapping[str, Any], since: Mapping[str, Any]) -> dict[str, Any]:
+    complete = dict(plain)
+    for name, value in since.items():
+        if name not in complete:
+            complete[name] = value
+        elif isinstance(value, Mapping):
+            complete[name] = _completed(complete[name], value)
+    return complete
 
 
 def _with_tuples(value: Any) -> Any:
@@ -48,7 +69,7 @@ def changed_keys(old: Mapping[str, Any], new: ConfigDict) -> list[str]:
 
     Intervals do not change it, nor does `total_steps` where no schedule reads it.
     """
-    before, after = flatten(old), flatten(new)
+    before, after = flatten(_completed(old, _SINCE)), flatten(new)
     neutral = set(_NEUTRAL)
     if not any(_reads_total_steps(values) for values in (before, after)):
         neutral.add("total_steps")

@@ -67,6 +67,11 @@ def to_unit(images: jax.Array) -> jax.Array:
     return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
 
 
+def quantized(images: jax.Array) -> jax.Array:
+    """Maps [-1, 1] to the uint8 that a file of them would hold: `rint((x + 1) * 127.5)`."""
+    return jnp.rint(jnp.clip((images + 1) * 127.5, 0, 255)).astype(jnp.uint8)
+
+
 def by_network(
     name: str,
     classify: Callable[[PyTree, jax.Array], Any],

@@ -1,5 +1,6 @@
 """The kernel distance (KID), an unbiased estimate of the squared maximum mean discrepancy."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -75,8 +76,9 @@ def kernel_distance(
     return Estimate(float(estimates.mean()), float(estimates.std()))
 
 
-@jax.jit
-def _discrepancy(x: Array, of_x: Array, y: Array, of_y: Array, degree: Array) -> Array:
+# An exponent that is known when compiling makes products; others take logarithms.
+@functools.partial(jax.jit, static_argnames="degree")
+def _discrepancy(x: Array, of_x: Array, y: Array, of_y: Array, degree: int) -> Array:
     """The unbiased estimate from rows `of_x` (n,) of x (N, D) and rows `of_y` (n,) of y (M, D)."""
     x, y = x[of_x].astype(jnp.float64), y[of_y].astype(jnp.float64)
     n = len(x)

@@ -1,10 +1,20 @@
-"""What outlives a run: compiled programs; and what a run was made with."""
+"""What outlives a run: compiled programs, and arrays that took long; what a run was made with."""
 
+import contextlib
+import hashlib
 import importlib.metadata
+import json
 import os
 import pathlib
+import zipfile
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
+import numpy as np
+
+from gan_jax.errors import InputError
+from gan_jax.runtime import workdir
 
 
 def cache_folder() -> pathlib.Path:
@@ -22,6 +32,31 @@ def cache_compiled_programs() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
     # By default programs that compile in less than a second are not kept.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def cached_arrays(
+    kind: str, key: Mapping[str, Any], make: Callable[[], Mapping[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Returns arrays by name, made once for each key and kept in the cache folder.
+
+    The file is written whole or not at all; one that cannot be read is made again; and where
+    nothing can be written, nothing is kept.
+
+    Args:
+      kind: what the arrays are, a folder of the cache.
+      key: plain values, all that the arrays depend on.
+      make: makes them.
+    """
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    path = cache_folder() / kind / f"{digest[:32]}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+        arrays = dict(make())
+    with contextlib.suppress(InputError):
+        workdir.write_npz(path, arrays)
+    return arrays
 
 
 def versions() -> dict[str, str]:

@@ -166,6 +166,11 @@ class Checkpoints:
         self.close()
 
 
+def saved_steps(folder: epath.PathLike) -> list[int]:
+    """Returns the steps saved in a folder, which is only read, oldest first."""
+    return _steps(_absolute(folder))
+
+
 def newest_metadata(folder: epath.PathLike) -> dict[str, Any] | None:
     """Reads the metadata of the newest checkpoint where they can be read, and nothing else.
 

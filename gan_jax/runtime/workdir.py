@@ -71,6 +71,21 @@ def lock(workdir: epath.PathLike) -> Iterator[None]:
         yield
 
 
+def in_use(workdir: epath.PathLike) -> bool:
+    """Returns whether a run holds the lock of `workdir`; False where there are no locks."""
+    file = epath.Path(workdir) / ".lock"
+    if not is_local(workdir) or not file.exists():
+        return False
+    with open(file, "rb") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
 def write_bytes(path: epath.PathLike, data: bytes) -> None:
     """Writes a file that is seen whole or not at all, and makes its folder.
 

@@ -1,0 +1,160 @@
+"""`--mode=evaluate`: figures of real checkpoints, their floor and protocol."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from runs import smoke
+
+from gan_jax import configuration, extraction, metrics, reference_classifier, trained
+from gan_jax.data.sources import load
+from gan_jax.errors import InputError
+from gan_jax.evaluate import evaluate
+from gan_jax.reference_classifier import ClassifierSettings
+from gan_jax.runtime import workdir as workdirs
+from gan_jax.sample import sample
+from gan_jax.train import train
+
+QUICK = ClassifierSettings(steps=8, batch_size=64, widths=(4, 4), features=16)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short conditional run with two checkpoints."""
+    folder = tmp_path_factory.mktemp("run")
+    train(smoke(conditional=True, total_steps=8, checkpoint_every=4), folder)
+    return folder
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "evaluation.jsonl").read_text().splitlines()]
+
+
+def test_a_line_a_checkpoint_with_floor_and_protocol(run, tmp_path, capsys):
+    folder = shutil.copytree(run, tmp_path / "run")
+    options = {"extractor": "classifier", "num_seeds": 2, "num_samples": 40, "settings": QUICK}
+    evaluate(folder, checkpoint="all", **options)
+    first, second = found = lines(folder)
+    assert [line["step"] for line in found] == [4, 8]
+    assert second["images"] == 2 * first["images"] > 0
+    assert first["metrics"].keys() == first["deviations"].keys() | {
+        *("kd_classifier_std", "is_classifier_std")
+    }
+    assert {"fd_classifier", "modes", "accuracy", "precision", "nearer"} <= first["metrics"].keys()
+    assert first["floor"]["fd_classifier"] < first["metrics"]["fd_classifier"]
+    assert first["protocol"]["samples"] == 40
+    assert first["protocol"]["floor_samples"] == 1_000
+    shown = capsys.readouterr().out
+    assert first["protocol"]["hash"] in shown
+    assert [row.split("|")[1].strip() for row in shown.splitlines()[2:]] == [
+        *("", "---", "floor: held-out reals", "step 4", "step 8")
+    ]
+    evaluate(folder, checkpoint="8", **options)
+    assert lines(folder) == found  # known already
+    evaluate(folder, extractor="random", num_samples=40)
+    assert [line["step"] for line in lines(folder)] == [4, 8, 8]
+
+
+def test_figures_are_those_of_the_images_that_sample_writes(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    evaluate(folder, extractor="pixels", num_samples=30, seed=3)
+    sample(folder, tmp_path / "a.npz", num_samples=30, seed=3)
+    with np.load(tmp_path / "a.npz") as drawn:
+        fake = drawn["images"].reshape(30, -1) / 255
+    real = load("mnist_5k").images.reshape(4_000, -1) / 255
+    (line,) = lines(folder)
+    # A pixel may be rounded otherwise.
+    assert line["metrics"]["fd_pixels"] == pytest.approx(
+        metrics.frechet_distance(real, fake), rel=1e-3
+    )
+
+
+def test_devices_and_rounds_change_no_features(run):
+    """Eight devices of three rounds, the last of them not full, against one round of one."""
+    extractor = extraction.build_extractor("random", load("mnist_5k"))
+    found, asked = extraction.of_fakes(extractor._replace(chunk=3), trained.load(run), 50, seed=0)
+    assert found.features.shape == (50, extraction.ConvClassifier(1).features)
+    np.testing.assert_array_equal(asked, np.arange(50) % 10)
+    expected, _ = extraction.of_fakes(extractor._replace(chunk=50), trained.load(run), 50, seed=0)
+    # A grey level may be rounded otherwise.
+    np.testing.assert_allclose(found.features, expected.features, atol=0.02)
+    test = load("mnist_5k", "test")
+    few = test.__class__(**{**vars(test), "images": test.images[:50], "labels": None})
+    reals = extraction._of_source(extractor._replace(chunk=3), few).features
+    once = extraction._of_source(extractor._replace(chunk=50), few).features
+    np.testing.assert_allclose(reals, once, atol=1e-5)
+
+
+def test_features_of_reals_are_computed_once(monkeypatch):
+    extractor = extraction.build_extractor("random", load("mnist_5k"))
+    source = load("mnist_5k", "test")
+    before = extraction.of_reals(extractor, source)
+    monkeypatch.setattr(extraction, "_of_source", None)
+    np.testing.assert_array_equal(extraction.of_reals(extractor, source).features, before.features)
+    with pytest.raises(TypeError):  # of another layer they are others
+        extraction.of_reals(extractor._replace(layer="other"), source)
+
+
+def test_the_classifier_is_trained_once(monkeypatch):
+    digits = load("mnist_5k")
+    first = extraction.build_extractor("auto", digits, settings=QUICK, say=lambda _: None)
+    assert (first.name, first.num_classes) == ("classifier", 10)
+    monkeypatch.setattr(reference_classifier, "train_classifier", None)
+    extraction.build_extractor("classifier", digits, settings=QUICK)
+    stacks = extraction.build_extractor("auto", load("stacked:mnist_5k"), settings=QUICK)
+    assert stacks.num_classes == 1_000
+    with pytest.raises(TypeError):
+        extraction.build_extractor("classifier", digits, settings=QUICK._replace(steps=9))
+
+
+def test_following_ends_with_the_run(run, tmp_path, capsys, monkeypatch):
+    """While it holds its folder it is looked at again; then once more."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    newest = folder / "checkpoints" / "8"
+    newest.rename(tmp_path / "8")
+    looks = iter([True, False])
+
+    def in_use(_):
+        going_on = next(looks)
+        if not going_on:
+            (tmp_path / "8").rename(newest)
+        return going_on
+
+    monkeypatch.setattr(workdirs, "in_use", in_use)
+    monkeypatch.setattr("gan_jax.evaluate.POLL", 0)
+    evaluate(folder, checkpoint="follow", extractor="random", num_samples=20)
+    assert [line["step"] for line in lines(folder)] == [4, 8]
+
+
+def test_a_folder_in_use_is_one_that_is_locked(tmp_path):
+    assert not workdirs.in_use(tmp_path)
+    with workdirs.lock(tmp_path):
+        assert workdirs.in_use(tmp_path)
+    assert not workdirs.in_use(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"checkpoint": "newst"}, "newest, all, follow or a step"),
+        ({"checkpoint": "5"}, r"no checkpoint of step 5; there are \[4, 8\]"),
+        ({"extractor": "pixel"}, "Did you mean 'pixels'"),
+        ({"num_samples": 1}, "at least 2"),
+        ({"num_seeds": 0}, "at least 1"),
+    ],
+)
+def test_mistakes_end_in_a_line(options, words, run):
+    with pytest.raises(InputError, match=words):
+        evaluate(run, **options)
+    assert not (run / "evaluation.jsonl").exists()
+
+
+def test_a_run_of_before_new_keys_is_read_with_what_they_mean():
+    config = configuration.to_json(smoke())
+    old = {**config, "data": {k: v for k, v in config["data"].items() if k != "augment"}}
+    assert configuration.from_json(old).data.augment.flip == 0
+    assert configuration.changed_keys(old, smoke()) == []
+    assert configuration.changed_keys(old, smoke(**{"data.augment.flip": 0.5})) == [
+        "data.augment.flip was 0.0, now 0.5"
+    ]
