@@ -50,13 +50,13 @@ def cached_arrays(
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / kind / f"{digest[:32]}.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        arrays = dict(make())
+        made = dict(make())
     with contextlib.suppress(InputError):
-        workdir.write_npz(path, arrays)
-    return arrays
+        workdir.write_npz(path, made)
+    return made
 
 
 def versions() -> dict[str, str]:
