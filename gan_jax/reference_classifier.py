@@ -28,6 +28,9 @@ from gan_jax.train_state import PyTree
 class ClassifierSettings(NamedTuple):
     """How the classifier is made. The defaults are for digits.
 
+    Chosen with 800 of the 4,000 digits of `mnist_5k` held out, of which three seeds knew 98.9, 99.1
+    and 98.9 %. Trained on all 4,000, three seeds know 98.7, 98.7 and 98.8 % of the test split.
+
     Attributes:
       steps: updates.
       batch_size: rows of an update, over all devices.
@@ -107,7 +110,7 @@ def train_classifier(
     *,
     on_progress: Callable[[int, dict[str, float]], Any] | None = None,
 ) -> PyTree:
-    """Trains a classifier in memory, on all devices; a job's processes all call it together.
+    """Trains a classifier in memory, on those of this process's devices that share a batch evenly.
 
     Args:
       source: labelled examples.
@@ -119,19 +122,16 @@ def train_classifier(
       The averaged weights, which `classify` takes, as arrays of NumPy.
 
     Raises:
-      InputError: the examples have no classes, or the devices cannot share a batch evenly.
+      InputError: the examples have no classes, or see `build`.
       Diverged: the loss is not finite.
     """
-    num_classes, devices = _classes(source), jax.device_count()
-    if settings.batch_size % devices:
-        raise InputError(
-            f"a batch of {settings.batch_size} cannot be shared by {devices} devices: make "
-            "batch_size a multiple of them"
-        )
+    num_classes = _classes(source)
     functions = build(settings, source.image_shape, num_classes, parallel.AXIS)
-    call = parallel.pmapped(parallel.several_steps(functions.update, decode))
-    state = parallel.replicate(jax.jit(functions.init)(jax.random.key(seed)))
-    resident = parallel.replicate(source.resident or {})
+    devices = jax.local_devices()
+    devices = devices[: math.gcd(settings.batch_size, len(devices))]
+    call = parallel.pmapped(parallel.several_steps(functions.update, decode), devices)
+    state = parallel.replicate(jax.jit(functions.init)(jax.random.key(seed)), devices)
+    resident = parallel.replicate(source.resident or {}, devices)
     flying: deque[tuple[int, dict[str, jax.Array]]] = deque()
 
     def settle(leave: int) -> None:
@@ -143,7 +143,7 @@ def train_classifier(
             if on_progress is not None:
                 on_progress(step, values)
 
-    for step, feed in _feeds(source, settings, seed):
+    for step, feed in _feeds(source, settings, seed, devices):
         state, metrics = call(state, resident, feed)
         flying.append((step, metrics))
         settle(leave=1)  # so that the device never waits for the host
@@ -210,7 +210,9 @@ def _decay(settings: ClassifierSettings) -> optax.Schedule:
     return decay
 
 
-def _feeds(source: Source, settings: ClassifierSettings, seed: int) -> Iterator[tuple[int, Any]]:
+def _feeds(
+    source: Source, settings: ClassifierSettings, seed: int, devices: Sequence[jax.Device]
+) -> Iterator[tuple[int, Any]]:
     """The number of each update to come, from 1, and its feed.
 
     One update a call: inside a loop over several, convolutions run many times slower on CPU.
@@ -220,13 +222,11 @@ def _feeds(source: Source, settings: ClassifierSettings, seed: int) -> Iterator[
         IndexPlan(seed, len(source)),
         minibatches=1,
         batch_size=settings.batch_size,
-        local_devices=jax.local_device_count(),
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        local_devices=len(devices),
         resident=source.resident is not None,
     )
 
     def make(step: int) -> tuple[int, Any]:
-        return step + 1, parallel.shard(loader(step, 1))
+        return step + 1, parallel.shard(loader(step, 1), devices)
 
     return prefetch(make, iter(range(settings.steps)))

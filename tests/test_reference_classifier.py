@@ -17,7 +17,7 @@ from gan_jax.reference_classifier import ClassifierSettings, accuracy, build, tr
 
 QUICK = ClassifierSettings(
     steps=25,
-    batch_size=32,
+    batch_size=36,  # which four of the eight devices share
     half_life=300.0,
     ramp=1.0,
     scale=0.0,
@@ -71,9 +71,9 @@ def test_it_is_the_average_of_that_many_updates(trained):
     functions, source = build(QUICK, (8, 8, 1), 3), bars()
     update = quick_jit(functions.update)
     state = quick_jit(functions.init)(jax.random.key(0))
-    plan, index = IndexPlan(0, len(source)), np.arange(32, dtype=np.int32)
+    plan, index = IndexPlan(0, len(source)), np.arange(QUICK.batch_size, dtype=np.int32)
     for step in range(QUICK.steps):
-        read = source.read(plan(32 * step + index))
+        read = source.read(plan(QUICK.batch_size * step + index))
         batch = {"image": to_unit_range(read["image"]), "label": read["label"], "index": index}
         state, _ = update(state, jax.tree.map(lambda x: x[None], batch))
 
@@ -89,6 +89,8 @@ def test_accuracy_counts_each_example_once(trained):
     """Also the last one, which fills up a batch; the first has a wrong label."""
     weights, _ = trained
     functions, source = build(QUICK, (8, 8, 1), 3), bars(20)
+    noise = np.random.default_rng(1).integers(0, 256, source.images.shape, dtype=np.uint8)
+    source = dataclasses.replace(source, images=noise)  # which the range of pixels decides on
     logits = quick_jit(functions.classify)(weights, to_unit_range(source.images)).logits
     told = np.array(logits.argmax(-1), np.int32)
     told[0] = (told[0] + 1) % 3
@@ -136,8 +138,6 @@ def test_what_cannot_be_is_refused():
     unlabelled = dataclasses.replace(bars(), labels=None, class_names=())
     with pytest.raises(InputError, match="bars has no classes"):
         train_classifier(unlabelled, QUICK, 0)
-    with pytest.raises(InputError, match=r"batch of 30 .* 8 devices"):
-        train_classifier(bars(), QUICK._replace(batch_size=30), 0)
     with pytest.raises(InputError, match="steps is 0"):
         train_classifier(bars(), QUICK._replace(steps=0), 0)
 
