@@ -59,25 +59,25 @@ def evaluate(
       InputError: something asked for cannot be done; nothing is written.
     """
     workdir = epath.Path(workdir)
-    if (num_samples or 2) < 2 or num_seeds < 1:
+    if (num_samples is not None and num_samples < 2) or num_seeds < 1:
         raise InputError("--num_samples is at least 2 and --num_seeds at least 1")
     if checkpoint not in ("newest", "all", "follow") and not checkpoint.isdecimal():
         raise InputError(f"--checkpoint={checkpoint}: say newest, all, follow or a step")
     run = trained.load(workdir, int(checkpoint) if checkpoint.isdecimal() else None)
     reals = _Reals.of(run, extractor, settings)
+    for note in run.notes:
+        _say(note)
     number = num_samples or min(len(reals.held_out.features), MOST_SAMPLES)
     seeds = list(range(seed, seed + num_seeds))
     protocol = reals.protocol(number, seeds)
     floor = reals.floor()
-    table = _Table(protocol, reals)
+    table = _Table(protocol)
     file = workdir / "evaluation.jsonl"
     lines = {line["step"]: line for line in _lines(file) if line["protocol"] == protocol}
     for each in _runs(workdir, checkpoint, run):
         line = lines.get(each.step)
         if line is None:
-            means, deviations = mean_and_deviation(
-                [_figures(reals, each, number, number_of_draw) for number_of_draw in seeds]
-            )
+            means, deviations = mean_and_deviation(_figures(reals, each, number, seeds))
             line = {"step": each.step, "images": each.images, "metrics": means}
             line |= {"deviations": deviations, "floor": floor, "protocol": protocol}
             if jax.process_index() == 0:
@@ -152,13 +152,15 @@ def _as_arrays(figures: Figures) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in figures.items()}
 
 
-def _figures(reals: _Reals, run: Trained, number: int, seed: int) -> Figures:
-    with tqdm.tqdm(total=number, desc=f"step {run.step}", unit=" images", disable=None) as bar:
-        fake, asked = extraction.of_fakes(
-            reals.extractor, run, number, seed, on_progress=lambda n: bar.update(n - bar.n)
-        )
-        bar.update(number - bar.n)
-    return compare(reals.beside(fake, asked))
+def _figures(reals: _Reals, run: Trained, number: int, seeds: list[int]) -> list[Figures]:
+    """The figures of each set of fakes; one program draws them all."""
+    draw, asked = extraction.of_fakes(reals.extractor, run, number)
+    found = []
+    for seed in seeds:
+        with tqdm.tqdm(total=number, desc=f"step {run.step}", unit=" images", disable=None) as bar:
+            fake = draw(seed, on_progress=lambda drawn, bar=bar: bar.update(drawn - bar.n))
+        found.append(compare(reals.beside(fake, asked)))
+    return found
 
 
 def _runs(workdir: epath.Path, checkpoint: str, newest: Trained) -> Iterator[Trained]:
@@ -185,8 +187,8 @@ def _runs(workdir: epath.Path, checkpoint: str, newest: Trained) -> Iterator[Tra
 class _Table:
     """A table in Markdown on stdout, a row a checkpoint as it comes, the floor first."""
 
-    def __init__(self, protocol: Mapping[str, Any], reals: _Reals):
-        self._protocol, self._extractor = protocol, reals.extractor
+    def __init__(self, protocol: Mapping[str, Any]):
+        self._protocol = protocol
         self._names: list[str] | None = None
 
     def show(

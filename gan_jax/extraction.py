@@ -10,7 +10,8 @@ from flax import traverse_util
 from jax.experimental import multihost_utils
 
 from gan_jax import reference_classifier
-from gan_jax.data.source import Source
+from gan_jax.data.images import to_unit_range
+from gan_jax.data.source import Source, fingerprint
 from gan_jax.data.stacked import StackedSource
 from gan_jax.errors import InputError, did_you_mean
 from gan_jax.metrics import extractors
@@ -69,7 +70,10 @@ def _random(train: Source) -> Extractor:
     network = ConvClassifier(num_classes=1)
     images = np.zeros((1, *train.image_shape), np.float32)
     weights = jax.jit(functools.partial(network.init, train=False))(jax.random.key(0), images)
-    classify = functools.partial(network.apply, train=False)
+
+    def classify(weights: Any, images: jax.Array) -> Any:
+        return network.apply(weights, to_unit_range(images), train=False)
+
     return extractors.by_network("random", classify, weights, "seed 0")
 
 
@@ -87,9 +91,14 @@ def _classifier(
 
     weights = traverse_util.unflatten_dict(cached_arrays("classifiers", key, make), sep="/")
     functions = reference_classifier.build(settings, train.image_shape, train.num_classes)
-    identity = f"{train.fingerprint}, {settings.steps} updates, seed 0"
+    # Of the weights themselves: other settings, and other machines, come to others.
+    identity = fingerprint(*jax.tree.leaves(weights))
+
+    def classify(weights: Any, images: jax.Array) -> Any:
+        return functions.classify(weights, to_unit_range(images))
+
     return extractors.by_network(
-        "classifier", functions.classify, weights, identity, num_classes=train.num_classes
+        "classifier", classify, weights, identity, num_classes=train.num_classes
     )
 
 
@@ -118,17 +127,13 @@ def _of_source(extractor: Extractor, source: Source) -> Extracted:
 
 
 def of_fakes(
-    extractor: Extractor,
-    run: Trained,
-    num_samples: int,
-    seed: int,
-    *,
-    on_progress: Callable[[int], Any] | None = None,
-) -> tuple[Extracted, np.ndarray | None]:
-    """Returns what an extractor sees in fakes, and the classes (N,) they were asked for.
+    extractor: Extractor, run: Trained, num_samples: int
+) -> tuple[Callable[..., Extracted], np.ndarray | None]:
+    """Returns a function to what an extractor sees in fakes, and the classes (N,) asked for.
 
-    They are the images of `--mode=sample --seed=SEED`, as a file would hold them; a conditional
-    generator is asked for all classes in turn.
+    The function takes a seed and `on_progress`, which is told how many are drawn. The fakes are the
+    images of `--mode=sample --seed=SEED`, as a file would hold them; a conditional generator is
+    asked for all classes in turn.
     """
     asked = None
     if run.num_classes is not None:
@@ -140,16 +145,22 @@ def of_fakes(
         return extractor.extract(weights, images if points else extractors.quantized(images))
 
     compiled = jax.pmap(draw, in_axes=(None, None, None, 0, 0))
-    fixed = parallel.replicate((run.weights, extractor.weights, jax.random.key(seed)))
+    weights = parallel.replicate((run.weights, extractor.weights))
 
-    def look(offsets: np.ndarray) -> Any:
-        rows = offsets[:, None] + np.arange(extractor.chunk)
-        labels = None if asked is None else asked[rows % num_samples]
-        if on_progress is not None:
+    def of_seed(seed: int, on_progress: Callable[[int], Any] = lambda drawn: None) -> Extracted:
+        key = parallel.replicate(jax.random.key(seed))
+
+        def look(offsets: np.ndarray) -> Any:
+            rows = offsets[:, None] + np.arange(extractor.chunk)
+            labels = None if asked is None else asked[rows % num_samples]
             on_progress(int(offsets[0]))
-        return compiled(*fixed, *parallel.shard((labels, np.int32(offsets))))
+            return compiled(*weights, key, *parallel.shard((labels, np.int32(offsets))))
 
-    return _in_rounds(look, num_samples, extractor.chunk), asked
+        found: Extracted = _in_rounds(look, num_samples, extractor.chunk)
+        on_progress(num_samples)
+        return found
+
+    return of_seed, asked
 
 
 def _in_rounds(look: Callable[[np.ndarray], Any], number: int, chunk: int) -> Any:

@@ -73,10 +73,15 @@ def test_figures_are_those_of_the_images_that_sample_writes(run, tmp_path):
 def test_devices_and_rounds_change_no_features(run):
     """Eight devices of three rounds, the last of them not full, against one round of one."""
     extractor = extraction.build_extractor("random", load("mnist_5k"))
-    found, asked = extraction.of_fakes(extractor._replace(chunk=3), trained.load(run), 50, seed=0)
+    draw, asked = extraction.of_fakes(extractor._replace(chunk=3), trained.load(run), 50)
+    told = []
+    found = draw(0, told.append)
+    assert told == [0, 24, 48, 50]
     assert found.features.shape == (50, extraction.ConvClassifier(1).features)
     np.testing.assert_array_equal(asked, np.arange(50) % 10)
-    expected, _ = extraction.of_fakes(extractor._replace(chunk=50), trained.load(run), 50, seed=0)
+    draw, _ = extraction.of_fakes(extractor._replace(chunk=50), trained.load(run), 50)
+    expected = draw(0)
+    assert not np.allclose(draw(1).features, expected.features)
     # A grey level may be rounded otherwise.
     np.testing.assert_allclose(found.features, expected.features, atol=0.02)
     test = load("mnist_5k", "test")
@@ -105,7 +110,17 @@ def test_the_classifier_is_trained_once(monkeypatch):
     stacks = extraction.build_extractor("auto", load("stacked:mnist_5k"), settings=QUICK)
     assert stacks.num_classes == 1_000
     with pytest.raises(TypeError):
-        extraction.build_extractor("classifier", digits, settings=QUICK._replace(steps=9))
+        extraction.build_extractor("classifier", digits, settings=QUICK._replace(scale=0.1))
+
+
+def test_settings_decide_which_features_are_cached():
+    """All of them, not the number of updates alone."""
+    digits = load("mnist_5k")
+    first, other = (
+        extraction.build_extractor("classifier", digits, settings=settings, say=lambda _: None)
+        for settings in (QUICK, QUICK._replace(learning_rate=1e-4))
+    )
+    assert first.identity != other.identity
 
 
 def test_following_ends_with_the_run(run, tmp_path, capsys, monkeypatch):
@@ -141,6 +156,7 @@ def test_a_folder_in_use_is_one_that_is_locked(tmp_path):
         ({"checkpoint": "5"}, r"no checkpoint of step 5; there are \[4, 8\]"),
         ({"extractor": "pixel"}, "Did you mean 'pixels'"),
         ({"num_samples": 1}, "at least 2"),
+        ({"num_samples": 0}, "at least 2"),
         ({"num_seeds": 0}, "at least 1"),
     ],
 )

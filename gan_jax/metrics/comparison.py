@@ -1,6 +1,6 @@
 """All figures of a set of fakes beside its reals, each by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ def compare(
     return {name: value for metric in metrics for name, value in metric(compared).items()}
 
 
-def mean_and_deviation(runs: list[Mapping[str, float]]) -> tuple[Figures, Figures]:
+def mean_and_deviation(runs: Sequence[Mapping[str, float]]) -> tuple[Figures, Figures]:
     """Returns the mean of each figure over runs, and its deviation (ddof = 1); {} of one run.
 
     Deviations within a run, called `*_std`, are averaged.

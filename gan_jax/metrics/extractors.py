@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_jax.metrics.modes import stacked_modes
+
 PyTree = Any
 
 
@@ -57,14 +59,10 @@ def pixels() -> Extractor:
 
     def extract(weights: PyTree, images: jax.Array) -> Extracted:
         del weights
-        return Extracted(to_unit(images).reshape(len(images), -1))
+        unit = images / jnp.float32(255) if images.dtype == jnp.uint8 else images
+        return Extracted(unit.reshape(len(images), -1))
 
     return Extractor("pixels", "input", "none", "", {}, extract)
-
-
-def to_unit(images: jax.Array) -> jax.Array:
-    """Maps uint8 to float32 in [0, 1]; leaves float32 as it is."""
-    return images / jnp.float32(255) if images.dtype == jnp.uint8 else images
 
 
 def quantized(images: jax.Array) -> jax.Array:
@@ -80,18 +78,18 @@ def by_network(
     *,
     num_classes: int | None = None,
 ) -> Extractor:
-    """Makes an extractor of a network that was trained on [-1, 1], or of one that was not at all.
+    """Makes an extractor of a network that classifies, or of one that was never trained.
 
     Args:
       name: see `Extractor`.
-      classify: `(weights, images in [-1, 1]) -> outputs` with `features` (B, D) and `logits`.
+      classify: `(weights, images) -> outputs` with `features` (B, D) and `logits`; of uint8 images.
       weights: of the network.
       identity: see `Extractor`.
       num_classes: where the network classifies; else its logits mean nothing and are left out.
     """
 
     def extract(weights: PyTree, images: jax.Array) -> Extracted:
-        outputs = classify(weights, 2 * to_unit(images) - 1)
+        outputs = classify(weights, images)
         if num_classes is None:
             return Extracted(outputs.features)
         classes = outputs.logits.argmax(axis=-1).astype(jnp.int32)
@@ -112,10 +110,9 @@ def by_channel(extractor: Extractor, channels: int) -> Extractor:
     def extract(weights: PyTree, images: jax.Array) -> Extracted:
         apart = jnp.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:-1], 1)
         each = extractor.extract(weights, apart)
-        spelt = digits ** jnp.arange(channels)[::-1]
         return Extracted(
             each.features.reshape(len(images), -1),
-            classes=(each.classes.reshape(-1, channels) * spelt).sum(-1).astype(jnp.int32),
+            classes=stacked_modes(each.classes.reshape(-1, channels), digits).astype(jnp.int32),
         )
 
     return extractor._replace(

@@ -51,7 +51,10 @@ def precision_recall(
     Reference: Kynkaanniemi et al. 2019, "Improved precision and recall metric for assessing
     generative models", equations 1 to 3; k = 3.
     """
-    return precision_recall_of(_inside(real, fake, k, chunk))
+    balls = _inside(real, fake, k, chunk)
+    return PrecisionRecall(
+        float((balls.balls_of_reals > 0).mean()), float((balls.balls_of_fakes > 0).mean())
+    )
 
 
 def density_coverage(
@@ -64,18 +67,7 @@ def density_coverage(
     Reference: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models",
     equations 2 and 3; k = 5.
     """
-    return density_coverage_of(_inside(real, fake, k, chunk), k)
-
-
-def precision_recall_of(balls: Inside) -> PrecisionRecall:
-    """Returns precision and recall from what `inside` counted."""
-    return PrecisionRecall(
-        float((balls.balls_of_reals > 0).mean()), float((balls.balls_of_fakes > 0).mean())
-    )
-
-
-def density_coverage_of(balls: Inside, k: int) -> DensityCoverage:
-    """Returns density and coverage from what `inside` counted of balls to the k-th neighbour."""
+    balls = _inside(real, fake, k, chunk)
     return DensityCoverage(float(balls.balls_of_reals.mean() / k), float(balls.occupied.mean()))
 
 

@@ -12,8 +12,8 @@ from gan_jax.metrics.extractors import Extracted, by_channel, by_network, pixels
 
 
 def brightness(weights, images):
-    """A network of three classes, dark, grey and bright, of images in [-1, 1]."""
-    mean = images.mean(axis=(1, 2, 3))
+    """A network of three classes, dark, grey and bright, of uint8 images."""
+    mean = images.mean(axis=(1, 2, 3)) / 127.5 - 1
     logits = weights["scale"] * jnp.stack([-mean, 0.5 - abs(mean), mean], axis=-1)
     return types.SimpleNamespace(features=logits[:, :2], logits=logits)
 
@@ -36,7 +36,7 @@ def test_pixels_lie_in_zero_to_one_and_points_stay():
     np.testing.assert_array_equal(extractor.extract({}, points).features, [[-0.5, 0.25]])
 
 
-def test_a_network_sees_minus_one_to_one():
+def test_a_network_classifies_if_it_was_trained_to():
     found = CLASSIFIER.extract(WEIGHTS, jnp.asarray(levels(0, 128, 255)))
     np.testing.assert_allclose(found.features[::2], [[2, -1], [-2, -1]], atol=1e-6)
     np.testing.assert_array_equal(found.classes, [0, 1, 2])

@@ -151,7 +151,7 @@ def test_modes():
     found = metrics.mode_coverage(np.array([0, 0, 1, 3]), 4)
     assert found == (3, pytest.approx(np.log(4) - 1.5 * np.log(2)))
     assert metrics.mode_coverage(np.array([0, 0, 1, 3]), 4, expected=[8, 4, 0, 4]).kl == 0
-    np.testing.assert_array_equal(metrics.stacked_modes([[3, 1, 4], [0, 0, 9]]), [314, 9])
+    np.testing.assert_array_equal(metrics.stacked_modes(np.array([[3, 1, 4], [0, 0, 9]])), [314, 9])
 
 
 def test_features_of_float32_are_measured_in_float64():
