@@ -27,10 +27,18 @@ _NUM_SAMPLES = flags.DEFINE_integer(
 )
 _NUM_SEEDS = flags.DEFINE_integer("num_seeds", 1, "evaluate: sets of samples, from --seed on.")
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "newest", "evaluate: newest, all, follow a run in training, or a step."
+    "checkpoint",
+    "newest",
+    "sample, evaluate: newest, best or a step; evaluate: all of them, or follow a run in training.",
 )
 _EXTRACTOR = flags.DEFINE_string(
-    "extractor", "auto", "evaluate: auto, classifier, pixels or random features."
+    "extractor", "auto", "evaluate: auto, classifier, inception, pixels or random features."
+)
+_INCEPTION_FILE = flags.DEFINE_string(
+    "inception_file", None, "evaluate: published weights of the Inception network [fetched once]."
+)
+_ACCURACY_SCORE = flags.DEFINE_bool(
+    "accuracy_score", False, "evaluate: also train a classifier on samples alone; minutes a set."
 )
 _SEED = flags.DEFINE_integer(
     "seed",
@@ -69,7 +77,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _dispatch() -> None:
     # The slow imports, once the flags are known to be right.
-    from gan_jax import checks, evaluate, sample, train
+    from gan_jax import checks, evaluate, experiment, sample, train
     from gan_jax.data import inspection
     from gan_jax.runtime import cache, parallel, workdir
 
@@ -90,11 +98,14 @@ def _dispatch() -> None:
             num_samples=_NUM_SAMPLES.value,
             seed=_SEED.value,
             num_seeds=_NUM_SEEDS.value,
+            accuracy_score=_ACCURACY_SCORE.value,
+            inception_file=_INCEPTION_FILE.value,
         )
     elif _MODE.value == "sample":
         sample.sample(
             folder,
             os.path.expanduser(_OUTPUT.value or f"{folder}/samples/drawn.png"),
+            checkpoint=_CHECKPOINT.value,
             num_samples=100 if _NUM_SAMPLES.value is None else _NUM_SAMPLES.value,
             seed=_SEED.value,
             labels=_LABELS.value,
@@ -103,7 +114,7 @@ def _dispatch() -> None:
     else:
         checks.check_config(config)
         workdir.check_writable(folder)  # before a set is prepared, which may take long
-        print(inspection.inspect(train.load_data(config), folder))
+        print(inspection.inspect(experiment.load_data(config), folder))
 
 
 def _parse(argv: Sequence[str]) -> Sequence[str]:

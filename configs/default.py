@@ -167,4 +167,17 @@ def get_config() -> ConfigDict:
     # How many of the newest checkpoints are kept.
     config.keep_checkpoints = 2
 
+    # ---- evaluation while training; none of these changes what is learned either ----
+    config.eval = ConfigDict()
+    # Every so many real images (0: never), and at the last step, the cheap figures are computed:
+    # Frechet distance, modes and accuracy, see README. They go to evaluation.jsonl, and the state
+    # is saved.
+    config.eval.every_images = 0
+    config.eval.extractor = "auto"  # auto | classifier | inception | pixels | random
+    config.eval.num_samples = 1_000
+    # By which of them a checkpoint is the best: fd | modes | modes_kl | accuracy.
+    config.eval.best = "fd"
+    # How many of the best checkpoints are kept beside the newest.
+    config.eval.keep_best = 1
+
     return config.lock()  # from here on a misspelt key is an error

@@ -8,9 +8,12 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from gan_jax import extraction
 from gan_jax.configuration import flatten
+from gan_jax.data.source import Source
 from gan_jax.errors import InputError, did_you_mean
 from gan_jax.experiment import PRECISIONS, DataFacts, build_algorithm, has_lazy
+from gan_jax.metrics import comparison
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.heads import CONDITIONINGS
@@ -46,6 +49,8 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
     "data.placement": ("auto", "device", "host"),
+    "eval.extractor": extraction.NAMES,
+    "eval.best": comparison.RANKED,
 }
 _POSITIVE = (
     *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
@@ -56,6 +61,7 @@ _POSITIVE = (
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
+    *("eval.every_images", "eval.keep_best"),
     *("class_weight", *(f"data.augment.{name}" for name in augment.PLAIN)),
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
@@ -275,6 +281,27 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
     for key in ("conditional", "data.balance"):
         if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
             raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
+
+
+def check_evaluation(config: ConfigDict, source: Source) -> None:
+    """Checks that what is to be evaluated while training can be had of this data.
+
+    Raises:
+      InputError: it cannot.
+    """
+    keys = config.eval
+    if not keys.every_images:
+        return
+    if keys.num_samples < 2:
+        raise InputError(f"config.eval.num_samples is {keys.num_samples}; it must be at least 2")
+    try:
+        extractor = extraction.chosen(keys.extractor, source)
+    except InputError as error:
+        raise InputError(f"config.eval.extractor: {error}") from None
+    if keys.best != "fd" and extractor != "classifier":
+        raise InputError(f"config.eval.best={keys.best} needs config.eval.extractor=classifier")
+    if keys.best == "accuracy" and not config.conditional:
+        raise InputError("config.eval.best=accuracy needs config.conditional=True")
 
 
 def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:

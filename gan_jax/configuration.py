@@ -30,7 +30,14 @@ def from_json(plain: Mapping[str, Any]) -> ConfigDict:
 _SINCE: Mapping[str, Any] = {
     "data": {
         "augment": {"flip": 0.0, "scale": 0.0, "rotate": 0.0, "crop": 0, "shift": 0, "noise": 0.0}
-    }
+    },
+    "eval": {
+        "every_images": 0,
+        "extractor": "auto",
+        "num_samples": 1_000,
+        "best": "fd",
+        "keep_best": 1,
+    },
 }
 
 
@@ -61,6 +68,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, An
 _NEUTRAL = {
     *("steps_per_call", "log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
     *("data.placement", "diagnostics"),
+    *(f"eval.{name}" for name in _SINCE["eval"]),
 }
 
 

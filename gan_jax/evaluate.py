@@ -1,32 +1,25 @@
 """Evaluates checkpoints of a run: each figure with its deviation, its protocol and its floor."""
 
-import hashlib
-import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
 import tqdm
 from etils import epath
 
-from gan_jax import extraction, trained
+from gan_jax import experiment, extraction, trained
 from gan_jax.data.source import Source
+from gan_jax.data.stacked import StackedSource
 from gan_jax.errors import InputError
-from gan_jax.metrics.comparison import Compared, Figures, compare, mean_and_deviation
-from gan_jax.metrics.extractors import Extracted, Extractor
-from gan_jax.metrics.frechet import Gaussian
+from gan_jax.evaluator import Evaluator
+from gan_jax.metrics.comparison import Figures
 from gan_jax.reference_classifier import ClassifierSettings
+from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
-from gan_jax.runtime.cache import cached_arrays
 from gan_jax.runtime.checkpoint import saved_steps
-from gan_jax.train import load_data
 from gan_jax.trained import Trained
-
-MOST_SAMPLES = 50_000
-"""Fakes by default are as many as there are held-out reals, up to this."""
 
 POLL = 5.0
 """Seconds between two looks for a new checkpoint."""
@@ -40,6 +33,8 @@ def evaluate(
     num_samples: int | None = None,
     seed: int = 0,
     num_seeds: int = 1,
+    accuracy_score: bool = False,
+    inception_file: str | None = None,
     settings: ClassifierSettings | None = None,
 ) -> None:
     """Prints a table of figures, and adds a line for each checkpoint to `evaluation.jsonl`.
@@ -48,11 +43,13 @@ def evaluate(
 
     Args:
       workdir: the folder of a run, which may be training meanwhile.
-      checkpoint: "newest", "all", "follow" (each new one until the run ends), or a step.
+      checkpoint: "newest", "best", "all", "follow" (each new one until the run ends), or a step.
       extractor: see `extraction.build_extractor`.
       num_samples: fakes; by default as many as held-out reals, so that the floor is of as many.
       seed: of the first set of fakes.
       num_seeds: how many sets are drawn, of seeds `seed`, `seed + 1`, ...
+      accuracy_score: whether to train a classifier on each set too; see `Evaluator`.
+      inception_file: see `extraction.build_extractor`.
       settings: of the classifier; for tests.
 
     Raises:
@@ -61,113 +58,75 @@ def evaluate(
     workdir = epath.Path(workdir)
     if (num_samples is not None and num_samples < 2) or num_seeds < 1:
         raise InputError("--num_samples is at least 2 and --num_seeds at least 1")
-    if checkpoint not in ("newest", "all", "follow") and not checkpoint.isdecimal():
-        raise InputError(f"--checkpoint={checkpoint}: say newest, all, follow or a step")
-    run = trained.load(workdir, int(checkpoint) if checkpoint.isdecimal() else None)
-    reals = _Reals.of(run, extractor, settings)
+    several = checkpoint in ("all", "follow")
+    run = trained.load(workdir, "newest" if several else checkpoint)
     for note in run.notes:
         _say(note)
-    number = num_samples or min(len(reals.held_out.features), MOST_SAMPLES)
-    seeds = list(range(seed, seed + num_seeds))
-    protocol = reals.protocol(number, seeds)
-    floor = reals.floor()
-    table = _Table(protocol)
-    file = workdir / "evaluation.jsonl"
-    lines = {line["step"]: line for line in _lines(file) if line["protocol"] == protocol}
-    for each in _runs(workdir, checkpoint, run):
+    source = experiment.load_data(run.config)
+    if source.fingerprint != run.facts.fingerprint:
+        raise InputError(f"{source.name} is not the data that this run was trained on")
+    held_out = experiment.load_held_out(run.config)
+    if accuracy_score:
+        _check_accuracy_score(run, extraction.chosen(extractor, source), source, held_out)
+    evaluator = Evaluator(
+        extraction.build_extractor(
+            extractor, source, settings=settings, inception_file=inception_file, say=_say
+        ),
+        source,
+        held_out,
+        num_samples=num_samples,
+        seeds=range(seed, seed + num_seeds),
+        accuracy_score=(settings or ClassifierSettings()) if accuracy_score else None,
+    )
+    file, protocol = workdir / "evaluation.jsonl", evaluator.protocol
+    lines = {line["step"]: line for line in json_lines.read(file) if line["protocol"] == protocol}
+    table, figures = _Table(protocol), _Figures(evaluator)
+    for each in _runs(workdir, checkpoint) if several else [run]:
         line = lines.get(each.step)
         if line is None:
-            means, deviations = mean_and_deviation(_figures(reals, each, number, seeds))
-            line = {"step": each.step, "images": each.images, "metrics": means}
-            line |= {"deviations": deviations, "floor": floor, "protocol": protocol}
+            line = evaluator.line(each.step, each.images, *figures(each))
             if jax.process_index() == 0:
-                _append(file, line)
-        table.show(floor, f"step {each.step:,}", line["metrics"], line["deviations"])
+                json_lines.append(file, line)
+        table.show(f"step {each.step:,}", line)
 
 
-class _Reals(NamedTuple):
-    """What fakes are held beside."""
+def _check_accuracy_score(
+    run: Trained, extractor: str, train: Source, held_out: Source | None
+) -> None:
+    """Checks that a classifier can learn from fakes what held-out reals can ask."""
+    lacks = {
+        "a conditional run: there are no classes to ask for": run.num_classes is None,
+        f"a test split, and {train.name} has none": held_out is None,
+        "--extractor=classifier": extractor != "classifier",
+        "images of one thing each, not stacks": isinstance(train, StackedSource),
+    }
+    for what, lacking in lacks.items():
+        if lacking:
+            raise InputError(f"--accuracy_score needs {what}")
 
-    extractor: Extractor
-    source: Source
-    train: Extracted
-    held_out: Extracted
-    held_out_split: str
-    gaussian: Gaussian
 
-    @classmethod
-    def of(cls, run: Trained, name: str, settings: ClassifierSettings | None) -> "_Reals":
-        source = load_data(run.config)
-        if source.fingerprint != run.facts.fingerprint:
-            raise InputError(f"{source.name} is not the data that this run was trained on")
-        extractor = extraction.build_extractor(name, source, settings=settings, say=_say)
-        train = extraction.of_reals(extractor, source)
-        try:
-            other = load_data(run.config, "test")
-        except InputError:  # there is no such split: a half of the train split against the other
-            order = np.random.Generator(np.random.PCG64(0)).permutation(len(source))
-            half = len(source) // 2
-            train, held_out = (
-                jax.tree.map(lambda x, rows=rows: x[rows], train)
-                for rows in (order[half:], order[:half])
+class _Figures:
+    """The figures of one checkpoint after the other, whose fakes one compiled program draws."""
+
+    def __init__(self, evaluator: Evaluator):
+        self._evaluator = evaluator
+        self._config: Any = None
+
+    def __call__(self, run: Trained) -> tuple[Figures, Figures]:
+        if run.config != self._config:  # a run may go on with another one
+            self._fakes = self._evaluator.fakes(run.algorithm, run.num_classes)
+            self._config = run.config
+        total, name = self._evaluator.total, f"step {run.step}"
+        with tqdm.tqdm(total=total, desc=name, unit=" images", disable=None) as bar:
+            return self._evaluator(
+                self._fakes,
+                parallel.replicate(run.weights),
+                on_progress=lambda drawn: bar.update(drawn - bar.n),
             )
-            split = "half of train"
-        else:
-            held_out, split = extraction.of_reals(extractor, other), other.split
-        return cls(extractor, source, train, held_out, split, Gaussian.of(train.features))
-
-    def beside(self, fake: Extracted, asked: np.ndarray | None) -> Compared:
-        return Compared(self.extractor, self.train, self.held_out, fake, asked, self.gaussian)
-
-    def floor(self) -> Figures:
-        """The figures of held-out reals, once computed from the cache folder."""
-        arrays = cached_arrays(
-            "floors",
-            self.protocol(0, []),
-            lambda: _as_arrays(compare(self.beside(self.held_out, None))),
-        )
-        return {name: array.item() for name, array in arrays.items()}
-
-    def protocol(self, number: int, seeds: list[int]) -> dict[str, Any]:
-        """All that figures depend on beside the checkpoint, and a short hash of it."""
-        words = {
-            "extractor": self.extractor.name,
-            "identity": self.extractor.identity,
-            "layer": self.extractor.layer,
-            "resizer": self.extractor.resizer,
-            "data": f"{self.source.name} {self.source.fingerprint}",
-            "split": "train",
-            "reals": len(self.train.features),
-            "held_out": self.held_out_split,
-            "floor_samples": len(self.held_out.features),
-            "samples": number,
-            "seeds": seeds,
-            "weights": "averaged",
-        }
-        digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
-        return words | {"hash": digest[:8]}
 
 
-def _as_arrays(figures: Figures) -> dict[str, np.ndarray]:
-    return {name: np.asarray(value) for name, value in figures.items()}
-
-
-def _figures(reals: _Reals, run: Trained, number: int, seeds: list[int]) -> list[Figures]:
-    """The figures of each set of fakes; one program draws them all."""
-    draw, asked = extraction.of_fakes(reals.extractor, run, number)
-    found = []
-    for seed in seeds:
-        with tqdm.tqdm(total=number, desc=f"step {run.step}", unit=" images", disable=None) as bar:
-            fake = draw(seed, on_progress=lambda drawn, bar=bar: bar.update(drawn - bar.n))
-        found.append(compare(reals.beside(fake, asked)))
-    return found
-
-
-def _runs(workdir: epath.Path, checkpoint: str, newest: Trained) -> Iterator[Trained]:
-    """The checkpoints to evaluate, oldest first."""
-    if checkpoint not in ("all", "follow"):
-        yield newest
-        return
+def _runs(workdir: epath.Path, checkpoint: str) -> Iterator[Trained]:
+    """All checkpoints, oldest first; and where a run is to be followed, those to come."""
     done: set[int] = set()
     while True:
         going_on = checkpoint == "follow" and workdirs.in_use(workdir)
@@ -176,7 +135,7 @@ def _runs(workdir: epath.Path, checkpoint: str, newest: Trained) -> Iterator[Tra
                 continue
             done.add(step)
             try:
-                yield trained.load(workdir, step)
+                yield trained.load(workdir, str(step))
             except InputError as error:  # it was deleted meanwhile, for it is old; or is damaged
                 _say(str(error))
         if not going_on:  # asked before the look, which so has seen the last one
@@ -191,22 +150,20 @@ class _Table:
         self._protocol = protocol
         self._names: list[str] | None = None
 
-    def show(
-        self, floor: Figures, name: str, means: Figures, deviations: Mapping[str, float]
-    ) -> None:
+    def show(self, name: str, line: Mapping[str, Any]) -> None:
         if jax.process_index() != 0:
             return
         if self._names is None:
-            self._names = [key for key in means if not key.endswith("_std")]
+            self._names = [key for key in line["metrics"] if not key.endswith("_std")]
             facts = [f"{key} {value}" for key, value in self._protocol.items()]
             print("; ".join(facts), end="\n\n")
             print(
                 f"| | {' | '.join(self._names)} |", "|---" * (len(self._names) + 1) + "|", sep="\n"
             )
-            print(f"| floor: held-out reals | {self._row(floor, {})} |")
-        print(f"| {name} | {self._row(means, deviations)} |", flush=True)
+            print(f"| floor: held-out reals | {self._row(line['floor'], {})} |")
+        print(f"| {name} | {self._row(line['metrics'], line['deviations'])} |", flush=True)
 
-    def _row(self, means: Figures, deviations: Mapping[str, float]) -> str:
+    def _row(self, means: Mapping[str, Any], deviations: Mapping[str, Any]) -> str:
         assert self._names is not None
         return " | ".join(_cell(means.get(name), deviations.get(name)) for name in self._names)
 
@@ -215,18 +172,6 @@ def _cell(mean: float | None, deviation: float | None) -> str:
     if mean is None:
         return ""
     return f"{mean:.4g}" if deviation is None else f"{mean:.4g} ± {deviation:.2g}"
-
-
-def _lines(file: epath.Path) -> list[dict[str, Any]]:
-    if not file.exists():
-        return []
-    whole = file.read_text().rpartition("\n")[0]  # a torn line has no end
-    return [json.loads(line) for line in whole.splitlines()]
-
-
-def _append(file: epath.Path, line: Mapping[str, Any]) -> None:
-    lines = [*_lines(file), line]
-    workdirs.write_bytes(file, "".join(json.dumps(each) + "\n" for each in lines).encode())
 
 
 def _say(text: str) -> None:

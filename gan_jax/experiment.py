@@ -9,13 +9,17 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
+from gan_jax import extraction
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import gan
 from gan_jax.algorithms.weight_clipping import clip_weights
+from gan_jax.data import sources
 from gan_jax.data.plan import BalancedPlan, IndexPlan
 from gan_jax.data.source import Source
 from gan_jax.data.statistics import mean_and_deviation
+from gan_jax.errors import InputError
+from gan_jax.evaluator import Evaluator
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
@@ -71,6 +75,21 @@ ON_GRADIENTS = frozenset({"r1", "r2", "wgan_gp", "one_sided_gp", "dragan", "path
 PRECISIONS: Mapping[str, Any] = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
 
+def load_data(config: ConfigDict, split: str = "train") -> Source:
+    """Loads a split of the data that the config names; prepares it if that was not done before."""
+    size, channels = config.data.image_size or None, config.data.channels or None
+    source = sources.load(config.data.name, split, image_size=size, channels=channels)
+    return source.in_memory() if config.data.placement == "device" else source
+
+
+def load_held_out(config: ConfigDict) -> Source | None:
+    """Loads the test split; None where there is none."""
+    try:
+        return load_data(config, "test")
+    except InputError:
+        return None
+
+
 def build_algorithm(
     config: ConfigDict, facts: DataFacts, axis_name: str | None = None
 ) -> Algorithm:
@@ -110,6 +129,25 @@ def build_plan(config: ConfigDict, source: Source) -> Callable[[np.ndarray], np.
         assert source.labels is not None, "check_data has seen to it"
         return BalancedPlan(config.seed, source.labels)
     return IndexPlan(config.seed, len(source))
+
+
+def build_evaluator(
+    config: ConfigDict, source: Source, *, say: Callable[[str], Any] = print
+) -> Evaluator:
+    """Builds what evaluates the cheap figures while training; `say` is told what takes long.
+
+    Raises:
+      InputError: weights of the extractor cannot be had.
+    """
+    extractor = extraction.build_extractor(config.eval.extractor, source, say=say)
+    number = config.eval.num_samples
+    return Evaluator(extractor, source, load_held_out(config), num_samples=number, figures="cheap")
+
+
+def evaluation_interval(config: ConfigDict) -> int:
+    """Returns how many updates lie between two evaluations, a multiple of `steps_per_call`."""
+    images_per_call = config.batch_size * config.steps_per_call
+    return config.steps_per_call * max(1, round(config.eval.every_images / images_per_call))
 
 
 def _networks(

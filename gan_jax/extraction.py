@@ -1,15 +1,17 @@
 """Extractors by name, and features of reals and fakes, on all devices of all processes."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
+import tqdm
 from flax import traverse_util
 from jax.experimental import multihost_utils
 
 from gan_jax import reference_classifier
+from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.data.images import to_unit_range
 from gan_jax.data.source import Source, fingerprint
 from gan_jax.data.stacked import StackedSource
@@ -21,9 +23,32 @@ from gan_jax.reference_classifier import ClassifierSettings
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cache import cached_arrays
 from gan_jax.runtime.grid import is_points
-from gan_jax.trained import Trained
+from gan_jax.runtime.weights import INCEPTION_SHA256, inception_weights
 
-NAMES = ("auto", "classifier", "pixels", "random")
+NAMES = ("auto", "classifier", "inception", "pixels", "random")
+
+
+def chosen(name: str, train: Source) -> str:
+    """Returns which extractor `name` means for a data set: "auto" is resolved.
+
+    Raises:
+      InputError: there is no such extractor, or none for this data.
+    """
+    if name not in NAMES:
+        raise InputError(
+            f"the extractor {name!r} is not known.{did_you_mean(name, NAMES)} "
+            f"There are: {', '.join(NAMES)}"
+        )
+    points, channels = is_points(train.image_shape), train.image_shape[-1]
+    if name == "auto":
+        return "pixels" if points or train.num_classes is None else "classifier"
+    if points and name != "pixels":
+        raise InputError(f"the extractor {name} is for images; {train.name} are points: pixels")
+    if name == "classifier" and train.num_classes is None:
+        raise InputError(f"the extractor classifier needs classes; {train.name} has none: pixels")
+    if name == "inception" and channels not in (1, 3):
+        raise InputError(f"the extractor inception takes 1 or 3 channels, not {channels}: pixels")
+    return name
 
 
 def build_extractor(
@@ -31,35 +56,33 @@ def build_extractor(
     train: Source,
     *,
     settings: ClassifierSettings | None = None,
+    inception_file: str | None = None,
     say: Callable[[str], Any] = print,
 ) -> Extractor:
     """Builds the extractor for a data set.
 
     Args:
-      name: "classifier": a small network that learns the classes of the train split, once: it is
-        kept in the cache folder. "pixels". "random": the same network untrained. "auto": the
-        classifier where there are classes and images, else the pixels.
+      name: "inception": the network of the reference FID, whose published weights are fetched once.
+        "classifier": a small network that learns the classes of the train split, once: it is kept
+        in the cache folder. "pixels". "random": the same network untrained. "auto": the classifier
+        where there are classes and images, else the pixels.
       train: the train split.
       settings: of the classifier.
+      inception_file: the published weights of the Inception network, where they are at hand.
       say: is told what takes long.
 
     Raises:
-      InputError: there is no such extractor, or none for this data.
+      InputError: see `chosen`; or weights cannot be had.
     """
-    if name not in NAMES:
-        raise InputError(
-            f"--extractor: {name!r} is not known.{did_you_mean(name, NAMES)} "
-            f"There are: {', '.join(NAMES)}"
-        )
-    points, settings = is_points(train.image_shape), settings or ClassifierSettings()
-    if name == "auto":
-        name = "pixels" if points or train.num_classes is None else "classifier"
+    name, settings = chosen(name, train), settings or ClassifierSettings()
     if name == "pixels":
         return extractors.pixels()
-    if points:
-        raise InputError(f"--extractor={name} is for images, and {train.name} are points: pixels")
     if name == "random":
         return _random(train)
+    if name == "inception":
+        with parallel.together():
+            weights = inception_weights(inception_file)
+        return extractors.inception(weights, INCEPTION_SHA256[:8])
     if isinstance(train, StackedSource):
         one = _classifier(train.digits, settings, say)
         return extractors.by_channel(one, channels=train.image_shape[-1])
@@ -80,16 +103,20 @@ def _random(train: Source) -> Extractor:
 def _classifier(
     train: Source, settings: ClassifierSettings, say: Callable[[str], Any]
 ) -> Extractor:
-    if train.num_classes is None:
-        raise InputError(f"--extractor=classifier needs classes, and {train.name} has none: pixels")
+    assert train.num_classes is not None, "chosen has seen to it"
     key = {"data": train.fingerprint, "seed": 0, "settings": settings._asdict()}
 
     def make() -> dict[str, np.ndarray]:
         say(f"training a classifier of {train.name} to look through, once: some minutes")
-        weights = reference_classifier.train_classifier(train, settings, seed=0)
+        with tqdm.tqdm(total=settings.steps, unit=" updates", disable=None) as bar:
+            weights = reference_classifier.train_classifier(
+                train, settings, seed=0, on_progress=lambda step, _: bar.update(step - bar.n)
+            )
         return traverse_util.flatten_dict(weights, sep="/")
 
-    weights = traverse_util.unflatten_dict(cached_arrays("classifiers", key, make), sep="/")
+    # Another process may have found or made others.
+    arrays = parallel.tree_from_first_process(cached_arrays("classifiers", key, make))
+    weights = traverse_util.unflatten_dict(arrays, sep="/")
     functions = reference_classifier.build(settings, train.image_shape, train.num_classes)
     # Of the weights themselves: other settings, and other machines, come to others.
     identity = fingerprint(*jax.tree.leaves(weights))
@@ -111,7 +138,7 @@ def of_reals(extractor: Extractor, source: Source) -> Extracted:
         found = _of_source(extractor, source)._asdict()
         return {name: array for name, array in found.items() if array is not None}
 
-    return Extracted(**cached_arrays("features", key, make))
+    return Extracted(**cached_arrays("features", key, make, agree=parallel.all_agree))
 
 
 def _of_source(extractor: Extractor, source: Source) -> Extracted:
@@ -127,40 +154,56 @@ def _of_source(extractor: Extractor, source: Source) -> Extracted:
 
 
 def of_fakes(
-    extractor: Extractor, run: Trained, num_samples: int
-) -> tuple[Callable[..., Extracted], np.ndarray | None]:
-    """Returns a function to what an extractor sees in fakes, and the classes (N,) asked for.
+    look: Callable[[Any, jax.Array], Any],
+    algorithm: Algorithm,
+    image_shape: Sequence[int],
+    asked: np.ndarray | None,
+    num_samples: int,
+    *,
+    chunk: int,
+) -> Callable[..., Any]:
+    """Returns a function that draws fakes and looks at them.
 
-    The function takes a seed and `on_progress`, which is told how many are drawn. The fakes are the
-    images of `--mode=sample --seed=SEED`, as a file would hold them; a conditional generator is
-    asked for all classes in turn.
+    It takes `replicate`d weights of the generator and of `look`, a seed, and
+    `on_progress`, which is told how many are drawn; one compiled program serves all its calls. The
+    fakes are the images of `--mode=sample --seed=SEED`, as a file would hold them.
+
+    Args:
+      look: `(weights, images) -> tree` of arrays (B, ...), such as `Extractor.extract`.
+      algorithm: draws them, on one device.
+      image_shape: (H, W, C).
+      asked: (N,) int32, the class that each is asked for; None where a generator has no classes.
+      num_samples: how many fakes.
+      chunk: how many a device takes at a time, at most.
     """
-    asked = None
-    if run.num_classes is not None:
-        asked = np.resize(np.arange(run.num_classes, dtype=np.int32), num_samples)
-    points = is_points(run.facts.image_shape)
+    chunk = min(chunk, -(-num_samples // jax.device_count()))
+    points = is_points(image_shape)
 
     def draw(generator: Any, weights: Any, key: jax.Array, labels: Any, offset: jax.Array) -> Any:
-        images = run.algorithm.sample(generator, key, extractor.chunk, labels, offset=offset)
-        return extractor.extract(weights, images if points else extractors.quantized(images))
+        images = algorithm.sample(generator, key, chunk, labels, offset=offset)
+        return look(weights, images if points else extractors.quantized(images))
 
     compiled = jax.pmap(draw, in_axes=(None, None, None, 0, 0))
-    weights = parallel.replicate((run.weights, extractor.weights))
 
-    def of_seed(seed: int, on_progress: Callable[[int], Any] = lambda drawn: None) -> Extracted:
+    def of_seed(
+        generator: Any,
+        weights: Any,
+        seed: int,
+        on_progress: Callable[[int], Any] = lambda drawn: None,
+    ) -> Any:
         key = parallel.replicate(jax.random.key(seed))
 
-        def look(offsets: np.ndarray) -> Any:
-            rows = offsets[:, None] + np.arange(extractor.chunk)
+        def at(offsets: np.ndarray) -> Any:
+            rows = offsets[:, None] + np.arange(chunk)
             labels = None if asked is None else asked[rows % num_samples]
             on_progress(int(offsets[0]))
-            return compiled(*weights, key, *parallel.shard((labels, np.int32(offsets))))
+            return compiled(generator, weights, key, *parallel.shard((labels, np.int32(offsets))))
 
-        found: Extracted = _in_rounds(look, num_samples, extractor.chunk)
+        found = _in_rounds(at, num_samples, chunk)
         on_progress(num_samples)
         return found
 
-    return of_seed, asked
+    return of_seed
 
 
 def _in_rounds(look: Callable[[np.ndarray], Any], number: int, chunk: int) -> Any:

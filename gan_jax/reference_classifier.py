@@ -177,6 +177,28 @@ def accuracy(
     return right / len(source)
 
 
+def accuracy_score(
+    fakes: Source, held_out: Source, settings: ClassifierSettings, seed: int
+) -> float:
+    """Returns which share of held-out reals a classifier knows that has seen fakes alone.
+
+    The classification accuracy score of Ravuri and Vinyals 2019, "Classification accuracy score for
+    conditional generative models". That of a classifier which has seen as many reals is its bound.
+
+    Args:
+      fakes: each with the class that it was asked for.
+      held_out: labelled reals.
+      settings: see there.
+      seed: see `train_classifier`.
+
+    Raises:
+      Diverged: the loss is not finite.
+    """
+    weights = train_classifier(fakes, settings, seed)
+    functions = build(settings, fakes.image_shape, _classes(fakes))
+    return accuracy(functions, weights, held_out)
+
+
 def _classes(source: Source) -> int:
     if source.num_classes is None:
         raise InputError(f"{source.name} has no classes: a classifier needs labelled images")

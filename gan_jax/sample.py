@@ -22,17 +22,19 @@ def sample(
     workdir: epath.PathLike,
     output: epath.PathLike,
     *,
+    checkpoint: str = "newest",
     num_samples: int = 100,
     seed: int = 0,
     labels: Sequence[int | str] | None = None,
     standing_batches: int = 0,
 ) -> None:
-    """Writes images drawn from the newest checkpoint's averaged generator.
+    """Writes images drawn from a checkpoint's averaged generator.
 
     Args:
       workdir: the folder of a run.
       output: FILE.png, a grid; FILE.npz with `images` uint8 (N, H, W, C) and, where there are
         classes, `labels` int32 (N,); or a folder, one PNG an image. Points stay float32.
+      checkpoint: "newest", "best" or a step.
       num_samples: N, at least 1.
       seed: names an endless sequence of images, of which the first N are drawn.
       labels: classes to ask for, in turn; all of them by default. For a conditional GAN only.
@@ -49,7 +51,7 @@ def sample(
         raise InputError(f"--standing_batches is {standing_batches}; it must not be negative")
     if output.suffix not in ("", ".png", ".npz"):
         raise InputError(f"--output={output}: name a FILE.png, a FILE.npz or a folder")
-    run = trained.load(workdir)
+    run = trained.load(workdir, checkpoint)
     asked = _labels_in_turn(labels, run.num_classes, num_samples)
     if standing_batches and (run.algorithm.standing is None or "batch_stats" not in run.weights):
         raise InputError("--standing_batches: this run's generator has no batch normalization")

@@ -28,12 +28,11 @@ from ml_collections import ConfigDict
 
 from gan_jax import checks, configuration, experiment
 from gan_jax.algorithms.algorithm import Algorithm, Metrics
-from gan_jax.data import sources
 from gan_jax.data.loader import Loader, decode, prefetch
 from gan_jax.data.source import Source
 from gan_jax.errors import Diverged, InputError
 from gan_jax.rng import key_for
-from gan_jax.runtime import parallel
+from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.cache import versions
 from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, Restored, newest_metadata
@@ -69,22 +68,16 @@ def train(config: ConfigDict, workdir: epath.PathLike, *, allow_change: bool = F
             if not allow_change:
                 _refuse_change(saved, workdir, config)
             checks.check_batch(config, jax.device_count())
-            source = load_data(config)
+            source = experiment.load_data(config)
             facts = experiment.DataFacts.of(source, config)
             checks.check_data(config, facts)
+            checks.check_evaluation(config, source)
             if not allow_change:
                 _refuse_change(saved, workdir, config, facts)
             if jax.process_index() == 0:
                 stack.enter_context(workdirs.lock(workdir))
         run = _Run(config, workdir, source, facts, stack, allow_change=allow_change)
         run.loop(stack.enter_context(_stop_signals()))
-
-
-def load_data(config: ConfigDict, split: str = "train") -> Source:
-    """Loads a split of the data that the config names; prepares it if that was not done before."""
-    size, channels = config.data.image_size or None, config.data.channels or None
-    source = sources.load(config.data.name, split, image_size=size, channels=channels)
-    return source.in_memory() if config.data.placement == "device" else source
 
 
 def _refuse_change(
@@ -137,7 +130,11 @@ class _Run:
             "versions": versions(),
         }
         self._checkpoints = resources.enter_context(
-            Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
+            Checkpoints(
+                workdir / "checkpoints",
+                keep=config.keep_checkpoints,
+                keep_best=config.eval.keep_best,
+            )
         )
         restored = _newest_state(self._algorithm, self._checkpoints, config.seed)
         self._start = restored.step
@@ -155,11 +152,18 @@ class _Run:
             self._progress.say(note)
         if self._start:
             self._progress.say(f"going on from step {self._start}")
+        evaluates = config.eval.every_images and self._start < config.total_steps
+        self._evaluate_every = experiment.evaluation_interval(config) if evaluates else 0
+        if evaluates:
+            self._evaluator = experiment.build_evaluator(config, source, say=self._progress.say)
+            num_classes = facts.num_classes if config.conditional else None
+            self._fakes = self._evaluator.fakes(self._algorithm, num_classes)
         self._metrics = MetricsFile(workdir / "metrics.jsonl")
         self._board = Board(None)
         if self._writes and self._start < config.total_steps:
             workdirs.write_json(workdir / "config.json", configuration.to_json(config))
-            self._metrics.cut(self._start)
+            for name in ("metrics.jsonl", "evaluation.jsonl"):
+                json_lines.cut(workdir / name, self._start)
             self._board = Board(workdir / "tensorboard", purge_step=self._start + 1)
             resources.enter_context(closing(self._board))
         resident, self._feeds = _feeds(config, source, self._algorithm, self._start)
@@ -194,9 +198,14 @@ class _Run:
             if step % config.sample_every == 0 or step == config.total_steps:
                 self._settle()
                 self._write_samples(step)
-            if step % config.checkpoint_every == 0 or step == config.total_steps or stopping:
+            last, score = step == config.total_steps, None
+            evaluating = self._evaluate_every and (last or step % self._evaluate_every == 0)
+            if evaluating:
                 self._settle()
-                self._save(step)
+                score = self._evaluate(step)
+            if evaluating or last or stopping or step % config.checkpoint_every == 0:
+                self._settle()
+                self._save(step, score)
             if stopping:
                 break
         self._checkpoints.wait()
@@ -237,12 +246,23 @@ class _Run:
         write_grid(folder / "latest.png", images, real=self._real)
         self._board.picture(step, "samples", picture)
 
-    def _save(self, step: int) -> None:
+    def _evaluate(self, step: int) -> tuple[str, float] | None:
+        """Tells the figures of the averaged generator; returns the one that ranks checkpoints."""
+        means, deviations = self._evaluator(self._fakes, self._state.ema)
+        line = self._evaluator.line(step, step * self._config.batch_size, means, deviations)
+        if self._writes:
+            json_lines.append(self._workdir / "evaluation.jsonl", line)
+            self._board.scalars(step, means)
+        figures = (f"{name} {value:.4g}" for name, value in means.items())
+        self._progress.say(f"step {step}: {', '.join(figures)}")
+        return self._evaluator.score(self._config.eval.best, means)
+
+    def _save(self, step: int, score: tuple[str, float] | None) -> None:
         if self._writes:
             self._metrics.sync()
         seen = {"images_seen": step * self._config.batch_size}
         try:
-            self._checkpoints.save(step, self._state, self._record | seen)
+            self._checkpoints.save(step, self._state, self._record | seen, score=score)
         except NonFiniteState as error:
             raise Diverged(self._divergence(f"{error.leaf} is not finite at step {step}")) from None
 

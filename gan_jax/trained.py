@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import configuration, experiment
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.errors import InputError
-from gan_jax.runtime.checkpoint import restore_weights
+from gan_jax.runtime.checkpoint import best_step, restore_weights
 
 
 class Trained(NamedTuple):
@@ -39,17 +39,19 @@ class Trained(NamedTuple):
         return self.facts.num_classes if self.config.conditional else None
 
 
-def load(workdir: epath.PathLike, step: int | None = None) -> Trained:
+def load(workdir: epath.PathLike, checkpoint: str = "newest") -> Trained:
     """Reads the averaged generator of a run, which may be training meanwhile.
 
     Args:
       workdir: the folder of the run.
-      step: of the checkpoint; the newest sound one by default.
+      checkpoint: "newest", the newest sound one; "best", by what `eval.best` of the config says; or
+        a step.
 
     Raises:
       InputError: there is no such checkpoint, or another version of this library made it.
     """
-    restored = restore_weights(epath.Path(workdir) / "checkpoints", step=step)
+    folder = epath.Path(workdir) / "checkpoints"
+    restored = restore_weights(folder, step=_step(folder, checkpoint))
     metadata = restored.metadata
     config = configuration.from_json(metadata["config"])
     facts = experiment.DataFacts(**metadata["data"])
@@ -62,3 +64,14 @@ def load(workdir: epath.PathLike, step: int | None = None) -> Trained:
         ) from error
     seen = metadata["images_seen"]
     return Trained(config, facts, algorithm, restored.state, restored.step, seen, restored.notes)
+
+
+def _step(folder: epath.Path, checkpoint: str) -> int | None:
+    """The step that `checkpoint` means; None for the newest."""
+    if checkpoint == "newest":
+        return None
+    if checkpoint == "best":
+        return best_step(folder)
+    if not checkpoint.isdecimal():
+        raise InputError(f"--checkpoint={checkpoint}: say newest, best or a step")
+    return int(checkpoint)

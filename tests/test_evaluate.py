@@ -12,9 +12,15 @@ from gan_jax.data.sources import load
 from gan_jax.errors import InputError
 from gan_jax.evaluate import evaluate
 from gan_jax.reference_classifier import ClassifierSettings
+from gan_jax.runtime import parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.sample import sample
 from gan_jax.train import train
+
+LEARNS = ClassifierSettings(
+    *(60, 64, 2e-2), scale=0.0, rotate=0.0, crop=0, noise=0.0, widths=(4, 4), features=16
+)
+"""Three digits of four, in seconds."""
 
 QUICK = ClassifierSettings(steps=8, batch_size=64, widths=(4, 4), features=16)
 
@@ -72,16 +78,21 @@ def test_figures_are_those_of_the_images_that_sample_writes(run, tmp_path):
 
 def test_devices_and_rounds_change_no_features(run):
     """Eight devices of three rounds, the last of them not full, against one round of one."""
-    extractor = extraction.build_extractor("random", load("mnist_5k"))
-    draw, asked = extraction.of_fakes(extractor._replace(chunk=3), trained.load(run), 50)
+    extractor, loaded = extraction.build_extractor("random", load("mnist_5k")), trained.load(run)
+    weights = parallel.replicate((loaded.weights, extractor.weights))
+    asked = np.arange(50, dtype=np.int32) % 10
+
+    def draws(chunk):
+        arguments = (extractor.extract, loaded.algorithm, loaded.facts.image_shape, asked, 50)
+        return extraction.of_fakes(*arguments, chunk=chunk)
+
     told = []
-    found = draw(0, told.append)
+    found = draws(3)(*weights, 0, told.append)
     assert told == [0, 24, 48, 50]
     assert found.features.shape == (50, extraction.ConvClassifier(1).features)
-    np.testing.assert_array_equal(asked, np.arange(50) % 10)
-    draw, _ = extraction.of_fakes(extractor._replace(chunk=50), trained.load(run), 50)
-    expected = draw(0)
-    assert not np.allclose(draw(1).features, expected.features)
+    draw = draws(50)
+    expected = draw(*weights, 0)
+    assert not np.allclose(draw(*weights, 1).features, expected.features)
     # A grey level may be rounded otherwise.
     np.testing.assert_allclose(found.features, expected.features, atol=0.02)
     test = load("mnist_5k", "test")
@@ -149,10 +160,47 @@ def test_a_folder_in_use_is_one_that_is_locked(tmp_path):
     assert not workdirs.in_use(tmp_path)
 
 
+def test_a_classifier_that_learns_from_fakes_alone(run, tmp_path):
+    """Untrained fakes teach it nothing; the floor is what the extractor knows."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    options = {"extractor": "classifier", "num_samples": 40, "settings": LEARNS}
+    evaluate(folder, accuracy_score=True, **options)
+    (line,) = lines(folder)
+    digits = load("mnist_5k"), load("mnist_5k", "test")
+    extractor = extraction.build_extractor("classifier", digits[0], settings=options["settings"])
+    seen = extraction.of_reals(extractor, digits[1])
+    assert line["floor"]["accuracy_score"] == (seen.classes == digits[1].labels).mean() > 0.6
+    assert line["metrics"]["accuracy_score"] < 0.3
+    assert line["protocol"]["accuracy_score"]["steps"] == 60
+    evaluate(folder, **options)
+    assert "accuracy_score" not in lines(folder)[1]["metrics"]  # which is by another protocol
+
+
+def test_reals_teach_as_much_as_reals():
+    """Were they the fakes, the accuracy score would be the bound itself."""
+    train, test = load("mnist_5k"), load("mnist_5k", "test")
+    weights = reference_classifier.train_classifier(train, QUICK, seed=0)
+    functions = reference_classifier.build(QUICK, train.image_shape, 10)
+    assert reference_classifier.accuracy_score(
+        train, test, QUICK, seed=0
+    ) == reference_classifier.accuracy(functions, weights, test)
+
+
+def test_an_accuracy_score_needs_classes_to_ask_for(tmp_path):
+    train(smoke(total_steps=2, checkpoint_every=2, log_every=2, sample_every=2), tmp_path)
+    for options, words in (
+        ({}, "needs a conditional run"),
+        ({"extractor": "pixel"}, "Did you mean 'pixels'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            evaluate(tmp_path, accuracy_score=True, **options)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"checkpoint": "newst"}, "newest, all, follow or a step"),
+        ({"checkpoint": "newst"}, "newest, best or a step"),
+        ({"checkpoint": "best"}, "no checkpoint .* was evaluated in training"),
         ({"checkpoint": "5"}, r"no checkpoint of step 5; there are \[4, 8\]"),
         ({"extractor": "pixel"}, "Did you mean 'pixels'"),
         ({"num_samples": 1}, "at least 2"),

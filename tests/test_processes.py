@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from runs import SMOKE, final_state, lines
 
+from gan_jax.runtime import json_lines
 from gan_jax.runtime import workdir as workdirs
 
 
@@ -94,3 +95,19 @@ def test_processes_with_unlike_numbers_of_devices_are_refused(start, tmp_path):
     assert "have 2, 4 devices" in first
     assert "have 2, 4 devices" in second
     assert not (tmp_path / "run").exists()
+
+
+def test_two_processes_evaluate_as_one(start, run, tmp_path):
+    """Each draws its share, looks at it, and learns what the other saw; one writes."""
+    folder = tmp_path / "run"
+    assert run(SMOKE, f"--workdir={folder}", "--config.total_steps=20", devices=8)[0] == 0
+    flags = ["--mode=evaluate", f"--workdir={folder}", "--extractor=random", "--num_samples=50"]
+    statuses, errors = finish(start(*flags))
+    assert statuses == [0, 0], errors
+    (two,) = json_lines.read(folder / "evaluation.jsonl")
+    (folder / "evaluation.jsonl").unlink()
+    status, _, stderr = run(*flags, devices=8)
+    assert status == 0, stderr
+    (one,) = json_lines.read(folder / "evaluation.jsonl")
+    assert two["protocol"] == one["protocol"]
+    assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-2)

@@ -7,7 +7,11 @@ import numpy as np
 
 from gan_jax.metrics import manifold
 from gan_jax.metrics.extractors import Extracted, Extractor
-from gan_jax.metrics.frechet import Gaussian
+from gan_jax.metrics.frechet import (
+    Gaussian,
+    class_frechet_distances,
+    frechet_distance_at_infinity,
+)
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel import kernel_distance
 from gan_jax.metrics.memorization import memorization
@@ -17,6 +21,13 @@ Figures = dict[str, float]
 
 SUBSET_SIZE = 1_000
 """Of the kernel distance; fewer where there are not so many examples."""
+
+
+MOST_CLASSES = 100
+"""Distances within each class take minutes beyond."""
+
+ENOUGH_FOR_INFINITY = 10_000
+"""Fakes, of which the smallest subset is a half."""
 
 
 class Compared(NamedTuple):
@@ -29,6 +40,7 @@ class Compared(NamedTuple):
       fake: of what is judged: fakes, or the reals held out, for the floor.
       asked: (M,) the classes that fakes were asked for; None where there are none.
       gaussian: of `train.features`.
+      labels: (N,) the classes of `train`; None where there are none.
     """
 
     extractor: Extractor
@@ -37,6 +49,7 @@ class Compared(NamedTuple):
     fake: Extracted
     asked: np.ndarray | None
     gaussian: Gaussian
+    labels: np.ndarray | None = None
 
     def of_equal_number(self) -> tuple[np.ndarray, np.ndarray]:
         """Reals and fakes, as many of each: balls of fewer examples would be larger."""
@@ -48,9 +61,31 @@ class Compared(NamedTuple):
         )
 
 
+Metric = Callable[[Compared], Figures]
+
+
 def _frechet(compared: Compared) -> Figures:
     distance = compared.gaussian.distance(Gaussian.of(compared.fake.features))
     return {compared.extractor.figure("fd"): distance}
+
+
+def _intra_class_frechet(compared: Compared) -> Figures:
+    """The mean of the distances within each class: of wrong classes it is large."""
+    labels, asked = compared.labels, compared.asked
+    if labels is None or asked is None or max(labels.max(), asked.max()) >= MOST_CLASSES:
+        return {}
+    distances = class_frechet_distances(
+        *(compared.train.features, labels, compared.fake.features, asked),
+        num_classes=1 + int(max(labels.max(), asked.max())),
+    )
+    return {f"intra_{compared.extractor.figure('fd')}": float(distances.mean())}
+
+
+def _frechet_at_infinity(compared: Compared) -> Figures:
+    if len(compared.fake.features) < ENOUGH_FOR_INFINITY:
+        return {}
+    distance = frechet_distance_at_infinity(compared.train.features, compared.fake.features)
+    return {f"{compared.extractor.figure('fd')}_at_infinity": distance}
 
 
 def _kernel(compared: Compared) -> Figures:
@@ -101,15 +136,21 @@ def _memorization(compared: Compared) -> Figures:
     return {"nearer": found.nearer, "nearer_z": found.z}
 
 
-CHEAP: tuple[Callable[[Compared], Figures], ...] = (_frechet, _modes, _accuracy)
+CHEAP: tuple[Metric, ...] = (_frechet, _modes, _accuracy)
 """What can be computed now and then while training."""
 
-ALL = (*CHEAP, _kernel, _precision_recall, _density_coverage, _inception_score, _memorization)
+RANKED = ("fd", "modes", "modes_kl", "accuracy")
+"""Figures of `CHEAP` that a checkpoint can be the best by; `fd` is that of the extractor."""
+
+LOWER_IS_BETTER = ("fd", "modes_kl")
+
+ALL = (
+    *(*CHEAP, _intra_class_frechet, _frechet_at_infinity, _kernel, _precision_recall),
+    *(_density_coverage, _inception_score, _memorization),
+)
 
 
-def compare(
-    compared: Compared, metrics: tuple[Callable[[Compared], Figures], ...] = ALL
-) -> Figures:
+def compare(compared: Compared, metrics: tuple[Metric, ...] = ALL) -> Figures:
     """Returns all figures that features can give, by name, in float64."""
     return {name: value for metric in metrics for name, value in metric(compared).items()}
 

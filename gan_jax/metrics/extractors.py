@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.metrics.modes import stacked_modes
+from gan_jax.metrics.resize import inception_input
+from gan_jax.models.inception import InceptionV3
 
 PyTree = Any
 
@@ -96,6 +98,25 @@ def by_network(
         return Extracted(outputs.features, outputs.logits, classes)
 
     return Extractor(name, "penultimate", "none", identity, weights, extract, num_classes)
+
+
+def inception(weights: PyTree, identity: str) -> Extractor:
+    """Makes the extractor of the reference FID, KID and Inception score.
+
+    The score takes the logits without bias, as torch-fidelity does. Its classes are not the data's.
+
+    Args:
+      weights: the variables of `models.inception.InceptionV3`.
+      identity: of the weights.
+    """
+
+    def extract(weights: PyTree, images: jax.Array) -> Extracted:
+        taps: Any = InceptionV3().apply(weights, inception_input(images))
+        return Extracted(taps.features_2048, taps.logits_without_bias)
+
+    return Extractor(
+        *("inception", "2048", "TF1 bilinear, 299", identity, weights, extract), chunk=32
+    )
 
 
 def by_channel(extractor: Extractor, channels: int) -> Extractor:

@@ -35,7 +35,11 @@ def cache_compiled_programs() -> None:
 
 
 def cached_arrays(
-    kind: str, key: Mapping[str, Any], make: Callable[[], Mapping[str, np.ndarray]]
+    kind: str,
+    key: Mapping[str, Any],
+    make: Callable[[], Mapping[str, np.ndarray]],
+    *,
+    agree: Callable[[bool], bool] = bool,
 ) -> dict[str, np.ndarray]:
     """Returns arrays by name, made once for each key and kept in the cache folder.
 
@@ -46,14 +50,20 @@ def cached_arrays(
       kind: what the arrays are, a folder of the cache.
       key: plain values, all that the arrays depend on.
       make: makes them.
+      agree: `parallel.all_agree` where processes make them together: then all read, or none.
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / kind / f"{digest[:32]}.npz"
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        made = dict(make())
+    found = None
+    with (
+        contextlib.suppress(OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile),
+        path.open("rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        found = dict(arrays)
+    if agree(found is not None) and found is not None:
+        return found
+    made = dict(make())
     with contextlib.suppress(InputError):
         workdir.write_npz(path, made)
     return made

@@ -1,9 +1,10 @@
 """Checkpoints that verify when they are read, or the one before is taken.
 
-A checkpoint is an Orbax composite of two items:
+A checkpoint is an Orbax composite:
 
     checkpoints/<step>/state       the arrays, as a nested dict named after the tree's own paths
     checkpoints/<step>/metadata    JSON: the caller's dict, and shape, dtype, crc32 of each array
+    checkpoints/<step>/metrics     JSON, where it was evaluated: one score by its name
 
 Orbax restores a flipped bit without a word, hence the checksums. Only host NumPy goes in and comes
 out, so a checkpoint knows no topology: one from 8 devices or 2 processes restores on 1.
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -60,7 +62,7 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints of one run: saved in the background, the latest ones kept.
+    """The checkpoints of one run: saved in the background, the latest and the best ones kept.
 
     For the one process group that trains: unfinished saves of a killed run are cleared away at the
     start. Readers (`restore_weights`) touch nothing. Where there are several processes, every one
@@ -69,27 +71,43 @@ class Checkpoints:
     Args:
       folder: where the steps' folders are; made if need be. Any path that etils.epath knows.
       keep: how many of the latest checkpoints to keep.
+      keep_best: how many of those with the highest scores to keep beside them. Where there are
+        scores by several names, those by the newest one's count.
     """
 
-    def __init__(self, folder: epath.PathLike, *, keep: int = 2):
+    def __init__(self, folder: epath.PathLike, *, keep: int = 2, keep_best: int = 0):
         _quieten_orbax()
         self._folder = _absolute(folder)
-        policies = ocp.checkpoint_managers  # the best N join the latest N here
+        self._score_name = _newest_name(_read_scores(self._folder))
+        policies = ocp.checkpoint_managers
+        best = policies.BestN(
+            get_metric_fn=self._rank, n=keep_best, keep_checkpoints_without_metrics=False
+        )
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep)]),
+                best_fn=self._rank,  # without it metrics are not written
+                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
                 cleanup_tmp_directories=True,
             ),
         )
 
-    def save(self, step: int, state: PyTree, metadata: Mapping[str, Any]) -> None:
+    def save(
+        self,
+        step: int,
+        state: PyTree,
+        metadata: Mapping[str, Any],
+        *,
+        score: tuple[str, float] | None = None,
+    ) -> None:
         """Starts to save; returns once the state is copied, so its buffers may be donated.
 
         Args:
           step: newer than every step there is.
           state: any tree of arrays, equal on all processes; typed PRNG keys are arrays too.
           metadata: goes into the JSON item.
+          score: its name, and how good the state is, the higher the better; None where that is not
+            known.
 
         Raises:
           NonFiniteState: a leaf holds NaN or infinity; nothing is written.
@@ -100,8 +118,10 @@ class Checkpoints:
                 raise NonFiniteState(step, path)
         # Orbax refuses arrays without elements; their shape in the record is all there is to them.
         tree = traverse_util.unflatten_dict({k: v for k, v in arrays.items() if v.size}, sep="/")
+        self._score_name = score[0] if score else self._score_name
         saved = self._manager.save(
             step,
+            metrics=dict([score]) if score else None,
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(tree),
                 metadata=ocp.args.JsonSave(_record(arrays, metadata)),
@@ -142,6 +162,9 @@ class Checkpoints:
         parallel.all_agree(True)  # the others wait here until the folders are moved
         self._manager.reload()
 
+    def _rank(self, metrics: Mapping[str, float]) -> float:
+        return metrics.get(self._score_name or "", -math.inf)
+
     def steps(self) -> list[int]:
         """Returns the steps saved, oldest first, the one that is being written included."""
         return sorted(self._manager.all_steps())
@@ -169,6 +192,25 @@ class Checkpoints:
 def saved_steps(folder: epath.PathLike) -> list[int]:
     """Returns the steps saved in a folder, which is only read, oldest first."""
     return _steps(_absolute(folder))
+
+
+def best_step(folder: epath.PathLike) -> int:
+    """Returns the step of the highest score in a folder, which is only read.
+
+    Of scores by several names, those by the newest one's count; of equal ones the last.
+
+    Raises:
+      InputError: no checkpoint has a score.
+    """
+    folder = _absolute(folder)
+    scores = _read_scores(folder)
+    name = _newest_name(scores)
+    if name is None:
+        raise InputError(
+            f"no checkpoint in {folder} was evaluated in training, so none is the best: "
+            "train with --config.eval.every_images, or name the newest or a step"
+        )
+    return max(scores, key=lambda step: (scores[step].get(name, -math.inf), step))
 
 
 def newest_metadata(folder: epath.PathLike) -> dict[str, Any] | None:
@@ -264,6 +306,20 @@ def _read_record(folder: epath.Path) -> dict[str, Any]:
     if crc != _crc_json(record):
         raise _Damaged("metadata: checksum")
     return record
+
+
+def _read_scores(folder: epath.Path) -> dict[int, dict[str, float]]:
+    """Reads the score of each step by its name, oldest first; those without one are left out."""
+    handler, scores = ocp.JsonCheckpointHandler(filename="metrics"), {}
+    for step in _steps(folder):
+        # Not evaluated, being deleted, or damaged: not the best in any case.
+        with contextlib.suppress(Exception):
+            scores[step] = handler.restore(folder / str(step) / "metrics")
+    return scores
+
+
+def _newest_name(scores: Mapping[int, Mapping[str, float]]) -> str | None:
+    return next((name for each in reversed(list(scores.values())) for name in each), None)
 
 
 def _read_arrays(folder: epath.Path, record: dict[str, Any], part: str) -> Arrays:

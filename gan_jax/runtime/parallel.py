@@ -192,6 +192,13 @@ def from_first_process(numbers: Sequence[int]) -> list[int]:
     return multihost_utils.broadcast_one_to_all(array).tolist()
 
 
+def tree_from_first_process(tree: Any) -> Any:
+    """Returns process 0's arrays, on every process; each gives a tree of the same shapes."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
 @contextlib.contextmanager
 def together() -> Iterator[None]:
     """Goes on after its body only where no process refused: or one would wait for the other.

@@ -5,6 +5,7 @@ import fcntl
 import io
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -93,7 +94,8 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
       InputError: the place cannot be written.
     """
     path = epath.Path(path)
-    part = path.with_name(path.name + ".tmp")  # beside it: a rename crosses no file system
+    # Beside it, for a rename crosses no file system; by a name that no other process takes.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     with _input_error(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)

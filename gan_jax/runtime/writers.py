@@ -20,7 +20,8 @@ class MetricsFile:
     """`metrics.jsonl`: one JSON object a line: `step`, `images`, then numbers by name.
 
     It holds nothing that a clock produced, so equal runs write equal bytes. Lines up to a step are
-    to be synced before the checkpoint of that step is saved; a resume cuts what came after.
+    to be synced before the checkpoint of that step is saved; a resume cuts what came after, see
+    `json_lines.cut`.
 
     Args:
       path: the file; its folder exists. Behind a URL, lines appear when they are synced.
@@ -54,15 +55,6 @@ class MetricsFile:
             self._path.write_text(before + self._pending)
             self._pending = ""
 
-    def cut(self, step: int) -> None:
-        """Removes the lines after `step`, and torn ones, as a resume from `step` has to."""
-        if not self._path.exists():
-            return
-        lines = self._path.read_bytes().splitlines(keepends=True)
-        kept = [line for line in lines if _step_of(line) <= step]
-        if kept != lines:
-            workdir.write_bytes(self._path, b"".join(kept))
-
 
 def _number(value: Any) -> int | float | None:
     """Returns `value` as Python's number that JSON prints shortest, None where it is not finite."""
@@ -74,14 +66,6 @@ def _number(value: Any) -> int | float | None:
     with np.errstate(over="ignore"):  # a float64 beyond float32
         single = np.float32(number)
     return float(str(single)) if float(single) == number else number
-
-
-def _step_of(line: bytes) -> float:
-    """Returns the step of a line; infinity where it is torn."""
-    try:
-        return json.loads(line)["step"] if line.endswith(b"\n") else math.inf
-    except (ValueError, KeyError, TypeError):
-        return math.inf
 
 
 class Board:

@@ -82,7 +82,7 @@ def main() -> None:
     config.sample_every = min(config.sample_every, block)
     config.total_steps = block * (arguments.rounds + 1)
 
-    source = train.load_data(config)
+    source = experiment.load_data(config)
     facts = experiment.DataFacts.of(source, config)
     seconds: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as workdir, ExitStack() as resources:

@@ -74,6 +74,7 @@ def compared(fake_classes, asked):
         fake=of(2, fake_classes),
         asked=asked,
         gaussian=metrics.Gaussian.of(train.features),
+        labels=train.classes,
     )
 
 
@@ -94,6 +95,29 @@ def test_each_figure_is_its_metric():
     assert cheap == {
         name: found[name] for name in ("fd_classifier", "modes", "modes_kl", "accuracy")
     }
+
+
+def test_wrong_classes_show_in_the_distance_within_classes_alone():
+    classes = np.arange(120) % 3
+    right, wrong = (compare(compared(classes, (classes + shift) % 3)) for shift in (0, 1))
+    assert right["fd_classifier"] == wrong["fd_classifier"]
+    case = compared(classes, classes)
+    assert right["intra_fd_classifier"] == pytest.approx(
+        metrics.class_frechet_distances(
+            *(case.train.features, case.labels, case.fake.features, classes), num_classes=3
+        ).mean()
+    )
+    assert wrong["intra_fd_classifier"] > 10 * right["intra_fd_classifier"]
+    many = compared(classes, 50 * classes)
+    assert "intra_fd_classifier" not in compare(many)
+
+
+def test_many_fakes_tell_the_distance_at_infinity():
+    case = compared(np.arange(12_000) % 3, None)
+    found = compare(case, ALL)
+    expected = metrics.frechet_distance_at_infinity(case.train.features, case.fake.features)
+    assert found["fd_classifier_at_infinity"] == expected < found["fd_classifier"]
+    assert "fd_classifier_at_infinity" not in compare(compared(np.arange(120) % 3, None))
 
 
 def test_balls_are_of_as_many_reals_as_fakes():

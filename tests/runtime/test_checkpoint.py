@@ -19,8 +19,10 @@ from gan_jax.errors import InputError
 from gan_jax.runtime.checkpoint import (
     Checkpoints,
     NonFiniteState,
+    best_step,
     newest_metadata,
     restore_weights,
+    saved_steps,
 )
 
 
@@ -128,6 +130,31 @@ def test_the_latest_are_kept_and_the_newest_restored(tmp_path, monkeypatch):
         assert checkpoints.steps() == [2, 3]
         assert_same(checkpoints.restore_latest(abstract()).state, state_of(3))
     assert sorted(os.listdir("runs/c")) == ["2", "3"]
+
+
+def test_the_best_are_kept_beside_the_latest(tmp_path):
+    folder, tiny = tmp_path / "c", {"ema": {"w": np.zeros(3, np.float32)}}
+
+    def save(scores, name):
+        with Checkpoints(folder, keep=1, keep_best=2) as checkpoints:
+            for step, score in scores.items():
+                checkpoints.save(step, tiny, {}, score=None if score is None else (name, score))
+        return saved_steps(folder)
+
+    assert save({1: 3.0, 2: 5.0, 3: 4.0}, "fd") == [2, 3]
+    assert save({4: 1.0, 5: None}, "fd") == [2, 3, 5]  # in another process, so to speak
+    assert best_step(folder) == 2
+    assert save({6: 4.5}, "fd") == [2, 6]
+    assert save({7: 4.0, 8: 5.0}, "fd") == [2, 8]
+    assert best_step(folder) == 8  # the later one of equals
+    # By another name: what came before counts no longer.
+    assert save({9: -2.0, 10: -3.0, 11: -4.0}, "accuracy") == [9, 10, 11]
+    assert best_step(folder) == 9
+
+
+def test_without_scores_none_is_the_best(folder):
+    with pytest.raises(InputError, match="was evaluated in training.*eval.every_images"):
+        best_step(folder)
 
 
 def test_the_state_is_copied_before_save_returns(tmp_path):

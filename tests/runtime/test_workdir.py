@@ -143,10 +143,10 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     workdir.write_json(path, {"a": 1})
     with pytest.raises(TypeError):
         workdir.write_json(path, {"a": object()})
-    (tmp_path / "config.json.tmp").mkdir()  # in the way of the new one
-    with pytest.raises(InputError, match=f"cannot write {path}"):
-        workdir.write_json(path, {"a": 2})
     assert json.loads(path.read_text()) == {"a": 1}
+    (tmp_path / "folder").mkdir()  # in the way of a file
+    with pytest.raises(InputError, match=f"cannot write {tmp_path / 'folder'}"):
+        workdir.write_json(tmp_path / "folder", {"a": 2})
     for place in unwritable(tmp_path)[1:3]:
         with pytest.raises(InputError, match=f"cannot write {place / 'x.json'}"):
             workdir.write_json(place / "x.json", {})

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax.runtime import writers
+from gan_jax.runtime import json_lines, writers
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
 
 ROOT = Path(__file__).parents[2]
@@ -69,8 +69,8 @@ def test_a_resume_cuts_later_and_torn_lines_and_goes_on(tmp_path):
     for lost in range(60):  # kill -9 within any byte of the last line
         path = tmp_path / "torn.jsonl"
         path.write_bytes(whole[: len(whole) - lost])
+        json_lines.cut(path, 5)
         metrics = MetricsFile(path)
-        metrics.cut(5)
         for step in range(6, 10):
             metrics.write(step, 128 * step, {"loss": step / 7})
         assert path.read_bytes() == whole
@@ -85,17 +85,17 @@ def test_a_torn_line_never_joins_the_next(tmp_path, tail):
     filled(path, [1, 2])
     good = path.read_bytes()
     path.write_bytes(good + tail)
-    MetricsFile(path).cut(3)
+    json_lines.cut(path, 3)
     assert path.read_bytes() == good
 
 
 def test_a_cut_changes_nothing_where_there_is_nothing_to_cut(tmp_path):
     path = tmp_path / "m.jsonl"
-    MetricsFile(path).cut(5)
+    json_lines.cut(path, 5)
     assert not path.exists()
     filled(path, [1, 2])
     before = path.stat()
-    MetricsFile(path).cut(2)
+    json_lines.cut(path, 2)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 

@@ -1,0 +1,106 @@
+"""`eval.every_images`: figures while training, and the best checkpoints beside the newest."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from runs import final_state, smoke
+
+from gan_jax import trained
+from gan_jax.errors import InputError
+from gan_jax.evaluate import evaluate
+from gan_jax.runtime.checkpoint import saved_steps
+from gan_jax.train import train
+
+PIXELS = {"eval.extractor": "pixels", "eval.num_samples": 32}
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "evaluation.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Forty steps of eight images, evaluated every eighty images."""
+    folder = tmp_path_factory.mktemp("run")
+    train(smoke(**PIXELS, keep_checkpoints=1, **{"eval.every_images": 80}), folder)
+    return folder
+
+
+def test_each_evaluation_is_a_line_and_the_best_is_kept(run):
+    found = lines(run)
+    assert [(line["step"], line["images"]) for line in found] == [
+        *((10, 80), (20, 160), (30, 240), (40, 320))
+    ]
+    assert {line["protocol"]["figures"] for line in found} == {"cheap"}
+    assert all(line["floor"]["fd_pixels"] < line["metrics"]["fd_pixels"] for line in found)
+    best = min(found, key=lambda line: line["metrics"]["fd_pixels"])["step"]
+    assert saved_steps(run / "checkpoints") == sorted({best, 40})
+    assert trained.load(run, "best").step == best
+    assert trained.load(run).step == 40
+
+
+def test_the_figures_are_those_of_evaluate(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    evaluate(folder, checkpoint="40", extractor="pixels", num_samples=32)
+    *_, before, after = lines(folder)
+    assert before["metrics"]["fd_pixels"] == after["metrics"]["fd_pixels"]
+    assert before["floor"]["fd_pixels"] == after["floor"]["fd_pixels"]
+    assert before["protocol"]["hash"] != after["protocol"]["hash"]  # of more figures
+
+
+def test_evaluating_changes_nothing_that_is_learned(run, tmp_path):
+    train(smoke(), tmp_path)
+    (_, state), (_, expected) = final_state(run), final_state(tmp_path)
+    for path, array in expected.items():
+        np.testing.assert_array_equal(state[path], array, err_msg=path)
+    assert (run / "metrics.jsonl").read_bytes() == (tmp_path / "metrics.jsonl").read_bytes()
+
+
+def test_a_resumed_run_knows_the_best_of_before(tmp_path):
+    """Later ones are worse by far: they are of another generator's average, hardly begun."""
+    options = {**PIXELS, "keep_checkpoints": 1, "eval.every_images": 80}
+    train(smoke(**options, total_steps=20), tmp_path)
+    first = lines(tmp_path)
+    (tmp_path / "evaluation.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in [*first, {**first[0], "step": 30}])
+    )
+    worse = {"eval.num_samples": 8}  # a larger distance, as of any fewer samples
+    train(smoke(**options | worse), tmp_path)
+    assert [line["step"] for line in lines(tmp_path)] == [10, 20, 30, 40]
+    distances = {line["step"]: line["metrics"]["fd_pixels"] for line in lines(tmp_path)}
+    best = min(distances, key=distances.get)
+    assert best <= 20
+    assert saved_steps(tmp_path / "checkpoints") == [best, 40]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"eval.extractor": "pixel"}, "config.eval.extractor.*Did you mean 'pixels'"),
+        ({"eval.num_samples": 1}, "config.eval.num_samples is 1; it must be at least 2"),
+        ({"eval.best": "fid"}, "config.eval.best.*There are: fd, modes, modes_kl, accuracy"),
+        ({"eval.best": "modes"}, "config.eval.best=modes needs config.eval.extractor=classifier"),
+        (
+            {"eval.best": "accuracy", "eval.extractor": "classifier"},
+            "config.eval.best=accuracy needs config.conditional=True",
+        ),
+        (
+            {"data.name": "toy:ring8", "eval.extractor": "random"},
+            "config.eval.extractor: the extractor random is for images",
+        ),
+        ({"eval.every_images": -1}, "config.eval.every_images is -1"),
+        ({"eval.keep_best": -1}, "config.eval.keep_best is -1"),
+    ],
+)
+def test_mistakes_end_in_a_line(options, words, tmp_path):
+    with pytest.raises(InputError, match=words):
+        train(smoke(**{"eval.every_images": 80, "eval.extractor": "pixels"} | options), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_points_are_evaluated_too(tmp_path):
+    train(smoke(**{"data.name": "toy:ring8", "eval.every_images": 160}), tmp_path)
+    assert [line["step"] for line in lines(tmp_path)] == [20, 40]
+    assert lines(tmp_path)[0]["protocol"]["extractor"] == "pixels"
