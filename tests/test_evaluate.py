@@ -203,6 +203,8 @@ def test_an_accuracy_score_needs_classes_to_ask_for(tmp_path):
         ({"checkpoint": "best"}, "no checkpoint .* was evaluated in training"),
         ({"checkpoint": "5"}, r"no checkpoint of step 5; there are \[4, 8\]"),
         ({"extractor": "pixel"}, "Did you mean 'pixels'"),
+        ({"extractor": "inception", "inception_file": "no.pth"}, "no.pth cannot be read"),
+        ({"extractor": "inception", "inception_file": __file__}, "is not the published file"),
         ({"num_samples": 1}, "at least 2"),
         ({"num_samples": 0}, "at least 2"),
         ({"num_seeds": 0}, "at least 1"),

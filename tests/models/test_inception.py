@@ -16,6 +16,7 @@ import pytest
 from runs import quick_jit
 
 from gan_jax.errors import InputError
+from gan_jax.metrics import extractors
 from gan_jax.metrics.resize import inception_input, resize_like_tf1
 from gan_jax.models.inception import InceptionV3
 from gan_jax.runtime.weights import inception_variables
@@ -57,6 +58,17 @@ def test_taps_are_those_of_the_reference(tensors, golden):
         assert (found.dtype, found.shape) == (jnp.float32, expected.shape)
         errors = np.abs(found - expected).max(1) / np.abs(expected).max(1)
         assert errors.max() < 1e-5, (tap, errors)
+
+
+def test_the_extractor_takes_the_features_and_logits_of_the_reference(tensors, golden):
+    """Those of FID and KID, and of the Inception score."""
+    extractor = extractors.inception(inception_variables(tensors), "abc")
+    images = image(SHAPES[0])[None]  # grey
+    found = quick_jit(extractor.extract)(extractor.weights, images)
+    for values, tap in ((found.features, "2048"), (found.logits, "logits_unbiased")):
+        expected = golden[f"{NAMES[0]}/{tap}"]
+        np.testing.assert_allclose(values[0], expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    assert found.classes is None  # which are not the data's
 
 
 @pytest.mark.parametrize(("shape", "name"), list(zip(SHAPES, NAMES, strict=True)))
