@@ -18,7 +18,7 @@ from gan_jax.metrics.comparison import Figures
 from gan_jax.reference_classifier import ClassifierSettings
 from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
-from gan_jax.runtime.checkpoint import saved_steps
+from gan_jax.runtime.checkpoint_reading import saved_steps
 from gan_jax.trained import Trained
 
 POLL = 5.0

@@ -33,6 +33,20 @@ SETS: dict[str, tuple[Metric, ...]] = {"all": ALL, "cheap": CHEAP}
 OnProgress = Callable[[int], Any]
 
 
+class Reals(NamedTuple):
+    """Real images through the extractor.
+
+    Attributes:
+      seen: what it sees in them.
+      labels: (N,) their classes; None where there are none.
+      split: which they are of.
+    """
+
+    seen: Extracted
+    labels: np.ndarray | None
+    split: str
+
+
 class Fakes(NamedTuple):
     """What draws fakes of a generator and looks at them; see `extraction.of_fakes`.
 
@@ -79,18 +93,9 @@ class Evaluator:
         self._extractor, self._source, self._held_out_source = extractor, train, held_out
         self._figures, self._seeds = figures, list(seeds)
         self._accuracy_score = accuracy_score
-        self._train, self._labels = extraction.of_reals(extractor, train), train.labels
-        if held_out is not None:
-            self._held_out = extraction.of_reals(extractor, held_out)
-            self._held_out_labels = held_out.labels
-        else:
-            both, labels = self._train, train.labels
-            (self._train, self._labels), (self._held_out, self._held_out_labels) = (
-                jax.tree.map(lambda x, rows=rows: x[rows], (both, labels))
-                for rows in _halves(len(train))
-            )
-        self._gaussian = Gaussian.of(self._train.features)
-        self._number = num_samples or min(len(self._held_out.features), self.MOST_SAMPLES)
+        self._train, self._held_out = _reals(extractor, train, held_out)
+        self._gaussian = Gaussian.of(self._train.seen.features)
+        self._number = num_samples or min(len(self._held_out.seen.features), self.MOST_SAMPLES)
         self._extractor_weights = parallel.replicate(extractor.weights)
 
     def fakes(self, algorithm: Algorithm, num_classes: int | None) -> Fakes:
@@ -160,7 +165,7 @@ class Evaluator:
         """Returns the figures of held-out reals, once computed from the cache folder."""
 
         def make() -> dict[str, np.ndarray]:
-            reals = self._beside(self._held_out, self._held_out_labels)
+            reals = self._beside(self._held_out.seen, self._held_out.labels)
             figures = compare(reals, SETS[self._figures])
             if self._accuracy_score:  # of a classifier that has seen reals: the extractor's own
                 figures |= {"accuracy_score": figures["accuracy"]}
@@ -183,10 +188,10 @@ class Evaluator:
             "layer": self._extractor.layer,
             "resizer": self._extractor.resizer,
             "data": f"{self._source.name} {self._source.fingerprint}",
-            "split": "train",
-            "reals": len(self._train.features),
-            "held_out": self._held_out_source.split if self._held_out_source else "half of train",
-            "floor_samples": len(self._held_out.features),
+            "split": self._train.split,
+            "reals": len(self._train.seen.features),
+            "held_out": self._held_out.split,
+            "floor_samples": len(self._held_out.seen.features),
             "samples": self._number,
             "seeds": self._seeds,
             "weights": "averaged",
@@ -226,19 +231,27 @@ class Evaluator:
     def _beside(self, fake: Extracted, asked: np.ndarray | None) -> Compared:
         return Compared(
             self._extractor,
-            self._train,
-            self._held_out,
+            self._train.seen,
+            self._held_out.seen,
             fake,
             asked,
             self._gaussian,
-            self._labels,
+            self._train.labels,
         )
 
 
-def _halves(number: int) -> tuple[np.ndarray, np.ndarray]:
-    """The examples of two halves in a random order, the first not the smaller."""
-    order = np.random.Generator(np.random.PCG64(0)).permutation(number)
-    return order[number // 2 :], order[: number // 2]
+def _reals(extractor: Extractor, train: Source, held_out: Source | None) -> tuple[Reals, Reals]:
+    """The train split and other reals; or where there are none, two halves in a random order."""
+    whole = Reals(extraction.of_reals(extractor, train), train.labels, train.split)
+    if held_out is not None:
+        seen = extraction.of_reals(extractor, held_out)
+        return whole, Reals(seen, held_out.labels, held_out.split)
+    order = np.random.Generator(np.random.PCG64(0)).permutation(len(train))
+    halves = []
+    for rows in np.array_split(order, 2):
+        seen, labels = jax.tree.map(lambda x, rows=rows: x[rows], (whole.seen, whole.labels))
+        halves.append(Reals(seen, labels, f"half of {train.split}"))
+    return halves[0], halves[1]
 
 
 def _finite(figures: Figures) -> dict[str, float | None]:

@@ -35,7 +35,8 @@ from gan_jax.rng import key_for
 from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.cache import versions
-from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState, Restored, newest_metadata
+from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState
+from gan_jax.runtime.checkpoint_reading import Restored, newest_metadata
 from gan_jax.runtime.grid import is_points, write_grid
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
 from gan_jax.symptoms import Watch
@@ -252,7 +253,7 @@ class _Run:
         line = self._evaluator.line(step, step * self._config.batch_size, means, deviations)
         if self._writes:
             json_lines.append(self._workdir / "evaluation.jsonl", line)
-            self._board.scalars(step, means)
+            self._board.scalars(step, {f"eval/{name}": value for name, value in means.items()})
         figures = (f"{name} {value:.4g}" for name, value in means.items())
         self._progress.say(f"step {step}: {', '.join(figures)}")
         return self._evaluator.score(self._config.eval.best, means)

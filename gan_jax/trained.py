@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from gan_jax import configuration, experiment
 from gan_jax.algorithms.algorithm import Algorithm
 from gan_jax.errors import InputError
-from gan_jax.runtime.checkpoint import best_step, restore_weights
+from gan_jax.runtime.checkpoint_reading import best_step, restore_weights
 
 
 class Trained(NamedTuple):

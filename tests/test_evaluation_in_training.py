@@ -10,7 +10,7 @@ from runs import final_state, smoke
 from gan_jax import trained
 from gan_jax.errors import InputError
 from gan_jax.evaluate import evaluate
-from gan_jax.runtime.checkpoint import saved_steps
+from gan_jax.runtime.checkpoint_reading import saved_steps
 from gan_jax.train import train
 
 PIXELS = {"eval.extractor": "pixels", "eval.num_samples": 32}

@@ -16,7 +16,7 @@ from runs import SMOKE, final_state, lines, smoke
 from gan_jax.errors import Diverged, InputError
 from gan_jax.experiment import DataFacts, build_algorithm
 from gan_jax.rng import key_for
-from gan_jax.runtime.checkpoint import newest_metadata, restore_weights
+from gan_jax.runtime.checkpoint_reading import newest_metadata, restore_weights
 from gan_jax.runtime.grid import image_grid
 from gan_jax.train import train
 

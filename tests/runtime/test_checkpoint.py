@@ -16,9 +16,8 @@ import pytest
 from flax import struct
 
 from gan_jax.errors import InputError
-from gan_jax.runtime.checkpoint import (
-    Checkpoints,
-    NonFiniteState,
+from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState
+from gan_jax.runtime.checkpoint_reading import (
     best_step,
     newest_metadata,
     restore_weights,
