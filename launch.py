@@ -34,8 +34,10 @@ _CHECKPOINT = flags.DEFINE_string(
 _EXTRACTOR = flags.DEFINE_string(
     "extractor", "auto", "evaluate: auto, classifier, inception, pixels or random features."
 )
-_INCEPTION_FILE = flags.DEFINE_string(
-    "inception_file", None, "evaluate: published weights of the Inception network [fetched once]."
+_INCEPTION_WEIGHTS = flags.DEFINE_string(
+    "inception_weights",
+    None,
+    "evaluate: the published file of the Inception network [fetched once].",
 )
 _ACCURACY_SCORE = flags.DEFINE_bool(
     "accuracy_score", False, "evaluate: also train a classifier on samples alone; minutes a set."
@@ -99,7 +101,7 @@ def _dispatch() -> None:
             seed=_SEED.value,
             num_seeds=_NUM_SEEDS.value,
             accuracy_score=_ACCURACY_SCORE.value,
-            inception_file=_INCEPTION_FILE.value,
+            inception_path=_INCEPTION_WEIGHTS.value,
         )
     elif _MODE.value == "sample":
         sample.sample(

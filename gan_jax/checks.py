@@ -23,6 +23,7 @@ from gan_jax.objectives.class_losses import CLASS_LOSSES
 from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.objectives.losses import LOSSES, smoothed
 from gan_jax.objectives.penalties import PENALTIES
+from gan_jax.runtime.weights import inception_file
 from gan_jax.schedules import SHAPES
 
 _OPTIMIZERS = ("generator_optimizer", "discriminator_optimizer")
@@ -284,7 +285,7 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
 
 
 def check_evaluation(config: ConfigDict, source: Source) -> None:
-    """Checks that what is to be evaluated while training can be had of this data.
+    """Checks that what is to be evaluated while training can be had; fetches weights for it.
 
     Raises:
       InputError: it cannot.
@@ -302,6 +303,8 @@ def check_evaluation(config: ConfigDict, source: Source) -> None:
         raise InputError(f"config.eval.best={keys.best} needs config.eval.extractor=classifier")
     if keys.best == "accuracy" and not config.conditional:
         raise InputError("config.eval.best=accuracy needs config.conditional=True")
+    if extractor == "inception":
+        inception_file()  # now, not when a run is begun
 
 
 def _one_of(key: str, value: Any, choices: Iterable[str]) -> None:

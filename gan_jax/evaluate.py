@@ -34,7 +34,7 @@ def evaluate(
     seed: int = 0,
     num_seeds: int = 1,
     accuracy_score: bool = False,
-    inception_file: str | None = None,
+    inception_path: str | None = None,
     settings: ClassifierSettings | None = None,
 ) -> None:
     """Prints a table of figures, and adds a line for each checkpoint to `evaluation.jsonl`.
@@ -49,60 +49,77 @@ def evaluate(
       seed: of the first set of fakes.
       num_seeds: how many sets are drawn, of seeds `seed`, `seed + 1`, ...
       accuracy_score: whether to train a classifier on each set too; see `Evaluator`.
-      inception_file: see `extraction.build_extractor`.
+      inception_path: see `extraction.build_extractor`.
       settings: of the classifier; for tests.
 
     Raises:
       InputError: something asked for cannot be done; nothing is written.
     """
-    workdir = epath.Path(workdir)
+    workdir, several = epath.Path(workdir), checkpoint in ("all", "follow")
     if (num_samples is not None and num_samples < 2) or num_seeds < 1:
         raise InputError("--num_samples is at least 2 and --num_seeds at least 1")
-    several = checkpoint in ("all", "follow")
-    run = trained.load(workdir, "newest" if several else checkpoint)
+    if not (several or checkpoint in ("newest", "best") or checkpoint.isdecimal()):
+        raise InputError(f"--checkpoint={checkpoint}: say newest, best, all, follow or a step")
+    parallel.check_even_devices()
+    with parallel.together():
+        run = trained.load(workdir, "newest" if several else checkpoint)
+        workdirs.check_writable(workdir)
+        source, held_out = _data(run)
+        chosen = extraction.chosen(extractor, source)
+        if accuracy_score:
+            _check_accuracy_score(run, chosen, source, held_out)
     for note in run.notes:
         _say(note)
-    source = experiment.load_data(run.config)
-    if source.fingerprint != run.facts.fingerprint:
-        raise InputError(f"{source.name} is not the data that this run was trained on")
-    held_out = experiment.load_held_out(run.config)
-    if accuracy_score:
-        _check_accuracy_score(run, extraction.chosen(extractor, source), source, held_out)
     evaluator = Evaluator(
         extraction.build_extractor(
-            extractor, source, settings=settings, inception_file=inception_file, say=_say
+            chosen, source, settings=settings, inception_path=inception_path, say=_say
         ),
         source,
         held_out,
+        run.num_classes,
         num_samples=num_samples,
         seeds=range(seed, seed + num_seeds),
         accuracy_score=(settings or ClassifierSettings()) if accuracy_score else None,
     )
     file, protocol = workdir / "evaluation.jsonl", evaluator.protocol
-    lines = {line["step"]: line for line in json_lines.read(file) if line["protocol"] == protocol}
+    lines = {line["step"]: line for line in json_lines.read(file) if _is_of(line, protocol)}
+    known = set(parallel.from_first_process(sorted(lines)))
     table, figures = _Table(protocol), _Figures(evaluator)
-    for each in _runs(workdir, checkpoint) if several else [run]:
-        line = lines.get(each.step)
-        if line is None:
-            line = evaluator.line(each.step, each.images, *figures(each))
-            if jax.process_index() == 0:
-                json_lines.append(file, line)
-        table.show(f"step {each.step:,}", line)
+    for each in _runs(workdir, checkpoint) if several else [_of_first_process(workdir, run)]:
+        if each.step not in known:
+            lines[each.step] = evaluator.line(each.step, each.images, *figures(each))
+        if jax.process_index() == 0:
+            if each.step not in known:
+                json_lines.append(file, lines[each.step])
+            table.show(f"step {each.step:,}", lines[each.step])
+
+
+def _data(run: Trained) -> tuple[Source, Source | None]:
+    """The train split, and the test split or None."""
+    source = experiment.load_data(run.config)
+    if source.fingerprint != run.facts.fingerprint:
+        raise InputError(f"{source.name} is not the data that this run was trained on")
+    return source, experiment.load_held_out(run.config)
 
 
 def _check_accuracy_score(
     run: Trained, extractor: str, train: Source, held_out: Source | None
 ) -> None:
     """Checks that a classifier can learn from fakes what held-out reals can ask."""
+    asks = held_out is not None and held_out.labels is not None and held_out.labels.min() >= 0
     lacks = {
         "a conditional run: there are no classes to ask for": run.num_classes is None,
-        f"a test split, and {train.name} has none": held_out is None,
+        f"a test split with classes, and {train.name} has none": not asks,
         "--extractor=classifier": extractor != "classifier",
         "images of one thing each, not stacks": isinstance(train, StackedSource),
     }
     for what, lacking in lacks.items():
         if lacking:
             raise InputError(f"--accuracy_score needs {what}")
+
+
+def _is_of(line: Mapping[str, Any], protocol: Mapping[str, Any]) -> bool:
+    return "step" in line and line.get("protocol") == protocol
 
 
 class _Figures:
@@ -114,30 +131,39 @@ class _Figures:
 
     def __call__(self, run: Trained) -> tuple[Figures, Figures]:
         if run.config != self._config:  # a run may go on with another one
-            self._fakes = self._evaluator.fakes(run.algorithm, run.num_classes)
-            self._config = run.config
+            self._evaluate, self._config = self._evaluator.of(run.algorithm), run.config
         total, name = self._evaluator.total, f"step {run.step}"
         with tqdm.tqdm(total=total, desc=name, unit=" images", disable=None) as bar:
-            return self._evaluator(
-                self._fakes,
-                parallel.replicate(run.weights),
-                on_progress=lambda drawn: bar.update(drawn - bar.n),
-            )
+            weights = parallel.replicate(run.weights)
+            return self._evaluate(weights, lambda drawn: bar.update(drawn - bar.n))
+
+
+def _of_first_process(workdir: epath.Path, run: Trained) -> Trained:
+    """The run at the step that process 0 has: a training may go on meanwhile."""
+    (step,) = parallel.from_first_process([run.step])
+    with parallel.together():
+        return run if run.step == step else trained.load(workdir, str(step))
 
 
 def _runs(workdir: epath.Path, checkpoint: str) -> Iterator[Trained]:
-    """All checkpoints, oldest first; and where a run is to be followed, those to come."""
+    """All checkpoints, oldest first; and where a run is to be followed, those to come.
+
+    Process 0 says which there are, and a checkpoint counts where all processes can read it.
+    """
     done: set[int] = set()
     while True:
-        going_on = checkpoint == "follow" and workdirs.in_use(workdir)
-        for step in saved_steps(workdir / "checkpoints"):
-            if step in done:
-                continue
-            done.add(step)
+        following = checkpoint == "follow" and workdirs.in_use(workdir)
+        steps = saved_steps(workdir / "checkpoints")
+        going_on, *steps = parallel.from_first_process([following, *steps])
+        for step in sorted({*steps} - done):
+            run = None
             try:
-                yield trained.load(workdir, str(step))
+                run = trained.load(workdir, str(step))
             except InputError as error:  # it was deleted meanwhile, for it is old; or is damaged
                 _say(str(error))
+            if parallel.all_agree(run is not None) and run is not None:
+                yield run
+        done.update(steps)
         if not going_on:  # asked before the look, which so has seen the last one
             return
         time.sleep(POLL)
@@ -151,8 +177,6 @@ class _Table:
         self._names: list[str] | None = None
 
     def show(self, name: str, line: Mapping[str, Any]) -> None:
-        if jax.process_index() != 0:
-            return
         if self._names is None:
             self._names = [key for key in line["metrics"] if not key.endswith("_std")]
             facts = [f"{key} {value}" for key, value in self._protocol.items()]

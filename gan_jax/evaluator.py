@@ -1,10 +1,12 @@
 """What fakes are held beside: reals through an extractor, their floor, and the protocol."""
 
+import dataclasses
+import functools
 import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -27,39 +29,14 @@ from gan_jax.metrics.frechet import Gaussian
 from gan_jax.reference_classifier import ClassifierSettings
 from gan_jax.runtime import parallel
 from gan_jax.runtime.cache import cached_arrays
+from gan_jax.runtime.checkpoint_record import Score
 
 SETS: dict[str, tuple[Metric, ...]] = {"all": ALL, "cheap": CHEAP}
 
-OnProgress = Callable[[int], Any]
+MOST_SAMPLES = 50_000
+"""Fakes by default are as many as there are held-out reals, up to this."""
 
-
-class Reals(NamedTuple):
-    """Real images through the extractor.
-
-    Attributes:
-      seen: what it sees in them.
-      labels: (N,) their classes; None where there are none.
-      split: which they are of.
-    """
-
-    seen: Extracted
-    labels: np.ndarray | None
-    split: str
-
-
-class Fakes(NamedTuple):
-    """What draws fakes of a generator and looks at them; see `extraction.of_fakes`.
-
-    Attributes:
-      draw: `(generator, weights, seed, on_progress) -> Extracted`.
-      asked: (N,) the class that each is asked for; None where the generator has no classes.
-      draw_train: the same, but to as many images as the train split has, of its classes; None
-        unless a classifier is to learn from them.
-    """
-
-    draw: Callable[..., Extracted]
-    asked: np.ndarray | None
-    draw_train: Callable[..., np.ndarray] | None = None
+Evaluate = Callable[..., tuple[Figures, Figures]]
 
 
 class Evaluator:
@@ -69,7 +46,8 @@ class Evaluator:
       extractor: see `extraction.build_extractor`.
       train: the split that was trained on.
       held_out: other reals; None takes one half of the train split for them. For an accuracy
-        score they have to be there.
+        score they have to be there, and to have classes.
+      num_classes: of conditional generators, which are asked for all classes in turn; else None.
       num_samples: fakes; None takes as many as there are held-out reals, up to `MOST_SAMPLES`.
       seeds: of each set of fakes.
       figures: "all", or "cheap": what can be computed now and then while training.
@@ -77,13 +55,12 @@ class Evaluator:
         extractor's kind, a classifier's. None: without; it takes as long as that classifier took.
     """
 
-    MOST_SAMPLES = 50_000
-
     def __init__(
         self,
         extractor: Extractor,
         train: Source,
         held_out: Source | None,
+        num_classes: int | None,
         *,
         num_samples: int | None = None,
         seeds: Sequence[int] = (0,),
@@ -91,131 +68,72 @@ class Evaluator:
         accuracy_score: ClassifierSettings | None = None,
     ):
         self._extractor, self._source, self._held_out_source = extractor, train, held_out
-        self._figures, self._seeds = figures, list(seeds)
-        self._accuracy_score = accuracy_score
-        self._train, self._held_out = _reals(extractor, train, held_out)
-        self._gaussian = Gaussian.of(self._train.seen.features)
-        self._number = num_samples or min(len(self._held_out.seen.features), self.MOST_SAMPLES)
+        self._num_classes, self._seeds = num_classes, list(seeds)
+        self._accuracy_score, self._metrics = accuracy_score, SETS[figures]
+        reals, others = _reals(extractor, train, held_out, labels=num_classes is not None)
+        self._gaussian = Gaussian.of(reals.seen.features)
+        # The cheap figures need no more of them, and they may be large.
+        self._reals = reals if figures == "all" else reals.rows(np.arange(0))
+        self._number = num_samples or min(len(others), MOST_SAMPLES)
+        self._held_out = others.rows(_order(len(others))[: self._number])
+        if accuracy_score:
+            self._accuracy_of_extractor = float((others.seen.classes == others.labels).mean())
         self._extractor_weights = parallel.replicate(extractor.weights)
+        self._names = [metric.__name__ for metric in self._metrics]
+        self.protocol = self._protocol(figures, len(reals))
 
-    def fakes(self, algorithm: Algorithm, num_classes: int | None) -> Fakes:
-        """Returns what draws the fakes of an algorithm; `num_classes` of a conditional one.
+    def of(self, algorithm: Algorithm) -> Evaluate:
+        """Returns what evaluates an algorithm's generators; one compiled program draws all fakes.
 
-        A conditional generator is asked for all classes in turn.
+        `(generator, on_progress=None) -> (means, deviations)`: averaged weights, `replicate`d, to
+        the mean of each figure over the seeds, and its deviation, {} of one seed. `on_progress` is
+        told how many fakes are drawn, of `total`. The algorithm is one for one device.
         """
         asked = None
-        if num_classes is not None:
-            asked = np.resize(np.arange(num_classes, dtype=np.int32), self._number)
-        draw = self._of_fakes(self._extractor.extract, algorithm, asked, self._number)
-        if self._accuracy_score is None:
-            return Fakes(draw, asked)
-        labels = self._source.labels
-        draw_train = self._of_fakes(lambda _, images: images, algorithm, labels, len(self._source))
-        return Fakes(draw, asked, draw_train)
+        if self._num_classes is not None:
+            asked = np.resize(np.arange(self._num_classes, dtype=np.int32), self._number)
+        draw = self._fakes(self._extractor.extract, algorithm, asked, self._number)
+        learned = self._learned_from(algorithm) if self._accuracy_score else None
 
-    def _of_fakes(
-        self, look: Callable[..., Any], algorithm: Algorithm, asked: np.ndarray | None, number: int
-    ) -> Callable[..., Any]:
-        shape, chunk = self._source.image_shape, self._extractor.chunk
-        return extraction.of_fakes(look, algorithm, shape, asked, number, chunk=chunk)
+        def figures(generator: Any, seed: int, on_progress: Callable[[int], Any]) -> Figures:
+            seen = draw(generator, self._extractor_weights, seed, on_progress)
+            found = compare(self._beside(seen, asked), self._metrics)
+            return found | {"accuracy_score": learned(generator, seed)} if learned else found
 
-    def __call__(
-        self, fakes: Fakes, generator: Any, *, on_progress: OnProgress = lambda drawn: None
-    ) -> tuple[Figures, Figures]:
-        """Returns the mean of each figure over the seeds, and its deviation; {} of one seed.
+        def evaluate(
+            generator: Any, on_progress: Callable[[int], Any] = lambda drawn: None
+        ) -> tuple[Figures, Figures]:
+            found: list[Figures] = []
+            for seed in self._seeds:
 
-        Args:
-          fakes: of the generator's algorithm.
-          generator: its averaged weights, `replicate`d.
-          on_progress: told how many fakes are drawn, of all seeds.
-        """
-        found: list[Figures] = []
-        for seed in self._seeds:
-            before = len(found) * self._number
-            seen = fakes.draw(
-                generator,
-                self._extractor_weights,
-                seed,
-                lambda drawn, before=before: on_progress(before + drawn),
-            )
-            figures = compare(self._beside(seen, fakes.asked), SETS[self._figures])
-            if fakes.draw_train is not None:
-                images = fakes.draw_train(generator, {}, seed)
-                figures |= {"accuracy_score": self._learned_from(images)}
-            found.append(figures)
-        return mean_and_deviation(found)
+                def told(drawn: int, before: int = len(found) * self._number) -> None:
+                    on_progress(before + drawn)
 
-    def _learned_from(self, images: np.ndarray) -> float:
-        """The share of held-out reals that a classifier knows which has seen these fakes alone."""
-        assert self._accuracy_score is not None
-        assert self._held_out_source is not None
-        fakes = ArraySource(
-            name=f"samples for {self._source.name}",
-            split="train",
-            fingerprint="",
-            class_names=self._source.class_names,
-            images=images,
-            labels=self._source.labels,
-        )
-        return reference_classifier.accuracy_score(
-            fakes, self._held_out_source, self._accuracy_score, seed=0
-        )
+                found.append(figures(generator, seed, told))
+            return mean_and_deviation(found)
 
-    def floor(self) -> Figures:
-        """Returns the figures of held-out reals, once computed from the cache folder."""
-
-        def make() -> dict[str, np.ndarray]:
-            reals = self._beside(self._held_out.seen, self._held_out.labels)
-            figures = compare(reals, SETS[self._figures])
-            if self._accuracy_score:  # of a classifier that has seen reals: the extractor's own
-                figures |= {"accuracy_score": figures["accuracy"]}
-            return {name: np.asarray(value) for name, value in figures.items()}
-
-        words = {**self.protocol, "samples": None, "seeds": None, "hash": None}
-        return {name: array.item() for name, array in cached_arrays("floors", words, make).items()}
+        return evaluate
 
     @property
     def total(self) -> int:
         """How many fakes there are, of all seeds."""
         return self._number * len(self._seeds)
 
-    @property
-    def protocol(self) -> dict[str, Any]:
-        """All that figures depend on beside the weights, and a short hash of it."""
-        words = {
-            "extractor": self._extractor.name,
-            "identity": self._extractor.identity,
-            "layer": self._extractor.layer,
-            "resizer": self._extractor.resizer,
-            "data": f"{self._source.name} {self._source.fingerprint}",
-            "split": self._train.split,
-            "reals": len(self._train.seen.features),
-            "held_out": self._held_out.split,
-            "floor_samples": len(self._held_out.seen.features),
-            "samples": self._number,
-            "seeds": self._seeds,
-            "weights": "averaged",
-            "figures": self._figures,
-        }
-        if self._accuracy_score:
-            words["accuracy_score"] = self._accuracy_score._asdict()
-        digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()
-        return words | {"hash": digest[:8]}
+    @functools.cached_property
+    def floor(self) -> Figures:
+        """The figures of as many held-out reals, or of all; once computed from the cache folder."""
 
-    def score(self, figure: str, means: Figures) -> tuple[str, float] | None:
-        """Returns the name of a figure in `means`, and how good it is: the higher the better.
+        def make() -> dict[str, np.ndarray]:
+            figures = compare(
+                self._beside(self._held_out.seen, self._held_out.labels), self._metrics
+            )
+            if self._accuracy_score:  # of a classifier that has seen reals: the extractor's own
+                figures |= {"accuracy_score": self._accuracy_of_extractor}
+            return {name: np.asarray(value) for name, value in figures.items()}
 
-        None where it is not finite.
-
-        Args:
-          figure: one of `metrics.comparison.RANKED`.
-          means: of a checkpoint.
-        """
-        name = self._extractor.figure("fd") if figure == "fd" else figure
-        value = means[name]
-        if not math.isfinite(value):
-            return None
-        return name, -value if figure in LOWER_IS_BETTER else value
+        others = {"samples": None, "seeds": None, "hash": None, "metrics": self._names}
+        words = {**self.protocol, **others}
+        return {name: array.item() for name, array in cached_arrays("floors", words, make).items()}
 
     def line(self, step: int, images: int, means: Figures, deviations: Figures) -> dict[str, Any]:
         """Returns what `evaluation.jsonl` has of a checkpoint; what is not finite is None."""
@@ -224,34 +142,139 @@ class Evaluator:
             "images": images,
             "metrics": _finite(means),
             "deviations": _finite(deviations),
-            "floor": _finite(self.floor()),
+            "floor": _finite(self.floor),
             "protocol": self.protocol,
         }
+
+    def score(self, figure: str, means: Figures) -> Score | None:
+        """Returns how good `means` are by a figure of `metrics.comparison.RANKED`.
+
+        None where it is not finite.
+        """
+        value = means[self._extractor.figure("fd") if figure == "fd" else figure]
+        if not math.isfinite(value):
+            return None
+        sign = -1 if figure in LOWER_IS_BETTER else 1
+        return Score(f"{figure} {self.protocol['hash']}", sign * value)
+
+    def _protocol(self, figures: str, reals: int) -> dict[str, Any]:
+        """All that figures depend on beside the weights, and a short hash of it, as JSON has it."""
+        words = {
+            "extractor": self._extractor.name,
+            "identity": self._extractor.identity,
+            "layer": self._extractor.layer,
+            "resizer": self._extractor.resizer,
+            "data": f"{self._source.name} {self._source.fingerprint}",
+            "split": self._reals.split,
+            "reals": reals,
+            "held_out": self._held_out.split,
+            "floor_samples": len(self._held_out),
+            "samples": self._number,
+            "seeds": self._seeds,
+            "conditional": self._num_classes is not None,
+            "weights": "averaged",
+            "figures": figures,
+        }
+        if self._accuracy_score:
+            words["accuracy_score"] = self._accuracy_score._asdict()
+        words = json.loads(json.dumps(words))
+        # The metrics' names too: what is younger is not in old lines.
+        text = json.dumps([words, self._names], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return words | {"hash": digest[:8]}
 
     def _beside(self, fake: Extracted, asked: np.ndarray | None) -> Compared:
         return Compared(
             self._extractor,
-            self._train.seen,
+            self._reals.seen,
             self._held_out.seen,
             fake,
             asked,
             self._gaussian,
-            self._train.labels,
+            self._reals.labels,
         )
 
+    def _fakes(
+        self, look: Callable[..., Any], algorithm: Algorithm, asked: np.ndarray | None, number: int
+    ) -> Callable[..., Any]:
+        shape, chunk = self._source.image_shape, self._extractor.chunk
+        return extraction.of_fakes(look, algorithm, shape, asked, number, chunk=chunk)
 
-def _reals(extractor: Extractor, train: Source, held_out: Source | None) -> tuple[Reals, Reals]:
-    """The train split and other reals; or where there are none, two halves in a random order."""
-    whole = Reals(extraction.of_reals(extractor, train), train.labels, train.split)
-    if held_out is not None:
-        seen = extraction.of_reals(extractor, held_out)
-        return whole, Reals(seen, held_out.labels, held_out.split)
-    order = np.random.Generator(np.random.PCG64(0)).permutation(len(train))
-    halves = []
-    for rows in np.array_split(order, 2):
-        seen, labels = jax.tree.map(lambda x, rows=rows: x[rows], (whole.seen, whole.labels))
-        halves.append(Reals(seen, labels, f"half of {train.split}"))
-    return halves[0], halves[1]
+    def _learned_from(self, algorithm: Algorithm) -> Callable[[Any, int], float]:
+        """Returns `(generator, seed) -> share` of held-out reals that its fakes teach to know.
+
+        They are as many as the train split has, of its classes.
+        """
+        labels, number = self._source.labels, len(self._source)
+        draw = self._fakes(lambda _, images: images, algorithm, labels, number)
+        held_out, settings = self._held_out_source, self._accuracy_score
+        assert held_out is not None
+        assert settings is not None
+
+        def learned(generator: Any, seed: int) -> float:
+            fakes = ArraySource(
+                name=f"samples for {self._source.name}",
+                split="train",
+                fingerprint="",
+                class_names=self._source.class_names,
+                images=draw(generator, {}, seed),
+                labels=labels,
+            )
+            return reference_classifier.accuracy_score(fakes, held_out, settings, seed=0)
+
+        return learned
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Reals:
+    """Real images through the extractor.
+
+    Attributes:
+      seen: what it sees in them.
+      labels: (N,) their classes; None where there are none, or they are not asked for.
+      split: which they are of.
+    """
+
+    seen: Extracted
+    labels: np.ndarray | None
+    split: str
+
+    def __len__(self) -> int:
+        return len(self.seen.features)
+
+    def rows(self, rows: np.ndarray, split: str | None = None) -> "_Reals":
+        """Returns some of them."""
+        seen, labels = jax.tree.map(lambda x: x[rows], (self.seen, self.labels))
+        return _Reals(seen, labels, split or self.split)
+
+
+def _order(number: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(0)).permutation(number)
+
+
+def _reals(
+    extractor: Extractor, train: Source, held_out: Source | None, *, labels: bool
+) -> tuple[_Reals, _Reals]:
+    """The train split and other reals; or where there are none, two halves of it.
+
+    Labels are read on demand, for it may take a while.
+    """
+    seen = extraction.of_reals(extractor, train)
+    whole = _Reals(seen, _known(train) if labels else None, train.split)
+    if held_out is None:
+        halves = np.array_split(_order(len(train)), 2)
+        first, second = (whole.rows(rows, f"half of {train.split}") for rows in halves)
+        return first, second
+    seen = extraction.of_reals(extractor, held_out)
+    split = f"{held_out.split} {held_out.fingerprint}"
+    others = _Reals(seen, _known(held_out) if labels else None, split)
+    return whole, others
+
+
+def _known(source: Source) -> np.ndarray | None:
+    """The labels; None where there are none, or -1 stands for them, as in some test splits."""
+    labels = source.labels
+    return None if labels is None or labels.min() < 0 else labels
 
 
 def _finite(figures: Figures) -> dict[str, float | None]:

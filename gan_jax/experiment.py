@@ -140,8 +140,14 @@ def build_evaluator(
       InputError: weights of the extractor cannot be had.
     """
     extractor = extraction.build_extractor(config.eval.extractor, source, say=say)
-    number = config.eval.num_samples
-    return Evaluator(extractor, source, load_held_out(config), num_samples=number, figures="cheap")
+    return Evaluator(
+        extractor,
+        source,
+        load_held_out(config),
+        source.num_classes if config.conditional else None,
+        num_samples=config.eval.num_samples,
+        figures="cheap",
+    )
 
 
 def evaluation_interval(config: ConfigDict) -> int:

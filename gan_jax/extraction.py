@@ -1,6 +1,8 @@
 """Extractors by name, and features of reals and fakes, on all devices of all processes."""
 
 import functools
+import math
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +30,10 @@ from gan_jax.runtime.weights import INCEPTION_SHA256, inception_weights
 NAMES = ("auto", "classifier", "inception", "pixels", "random")
 
 
+MOST_PIXELS = 4_096
+"""Numbers of an image: covariances of more take minutes to decompose."""
+
+
 def chosen(name: str, train: Source) -> str:
     """Returns which extractor `name` means for a data set: "auto" is resolved.
 
@@ -41,7 +47,9 @@ def chosen(name: str, train: Source) -> str:
         )
     points, channels = is_points(train.image_shape), train.image_shape[-1]
     if name == "auto":
-        return "pixels" if points or train.num_classes is None else "classifier"
+        few = math.prod(train.image_shape) <= MOST_PIXELS
+        other = "pixels" if points or few else "random"
+        return other if points or train.num_classes is None else "classifier"
     if points and name != "pixels":
         raise InputError(f"the extractor {name} is for images; {train.name} are points: pixels")
     if name == "classifier" and train.num_classes is None:
@@ -56,7 +64,7 @@ def build_extractor(
     train: Source,
     *,
     settings: ClassifierSettings | None = None,
-    inception_file: str | None = None,
+    inception_path: os.PathLike[str] | str | None = None,
     say: Callable[[str], Any] = print,
 ) -> Extractor:
     """Builds the extractor for a data set.
@@ -65,10 +73,10 @@ def build_extractor(
       name: "inception": the network of the reference FID, whose published weights are fetched once.
         "classifier": a small network that learns the classes of the train split, once: it is kept
         in the cache folder. "pixels". "random": the same network untrained. "auto": the classifier
-        where there are classes and images, else the pixels.
+        where there are classes and images, else the pixels, or of larger images "random".
       train: the train split.
       settings: of the classifier.
-      inception_file: the published weights of the Inception network, where they are at hand.
+      inception_path: of the published weights of the Inception network, where they are at hand.
       say: is told what takes long.
 
     Raises:
@@ -81,7 +89,7 @@ def build_extractor(
         return _random(train)
     if name == "inception":
         with parallel.together():
-            weights = inception_weights(inception_file)
+            weights = inception_weights(inception_path)
         return extractors.inception(weights, INCEPTION_SHA256[:8])
     if isinstance(train, StackedSource):
         one = _classifier(train.digits, settings, say)

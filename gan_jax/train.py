@@ -37,6 +37,7 @@ from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.cache import versions
 from gan_jax.runtime.checkpoint import Checkpoints, NonFiniteState
 from gan_jax.runtime.checkpoint_reading import Restored, newest_metadata
+from gan_jax.runtime.checkpoint_record import Score
 from gan_jax.runtime.grid import is_points, write_grid
 from gan_jax.runtime.writers import Board, MetricsFile, Progress
 from gan_jax.symptoms import Watch
@@ -157,8 +158,7 @@ class _Run:
         self._evaluate_every = experiment.evaluation_interval(config) if evaluates else 0
         if evaluates:
             self._evaluator = experiment.build_evaluator(config, source, say=self._progress.say)
-            num_classes = facts.num_classes if config.conditional else None
-            self._fakes = self._evaluator.fakes(self._algorithm, num_classes)
+            self._figures = self._evaluator.of(self._algorithm)
         self._metrics = MetricsFile(workdir / "metrics.jsonl")
         self._board = Board(None)
         if self._writes and self._start < config.total_steps:
@@ -200,11 +200,11 @@ class _Run:
                 self._settle()
                 self._write_samples(step)
             last, score = step == config.total_steps, None
-            evaluating = self._evaluate_every and (last or step % self._evaluate_every == 0)
-            if evaluating:
+            due = self._evaluate_every and (last or step % self._evaluate_every == 0)
+            if due and not stopping:  # who stops a process may not wait long
                 self._settle()
                 score = self._evaluate(step)
-            if evaluating or last or stopping or step % config.checkpoint_every == 0:
+            if due or last or stopping or step % config.checkpoint_every == 0:
                 self._settle()
                 self._save(step, score)
             if stopping:
@@ -236,10 +236,14 @@ class _Run:
                 for warning in self._watch.look(values):
                     self._progress.say(f"warning: step {step}: {warning}")
 
-    def _write_samples(self, step: int) -> None:
+    def _samples(self, step: int) -> np.ndarray:
         images = np.asarray(self._sample(parallel.first_copy(self._state.ema)))
         if not np.isfinite(images).all():
             raise Diverged(self._divergence(f"a sample is not finite at step {step}"))
+        return images
+
+    def _write_samples(self, step: int) -> None:
+        images = self._samples(step)
         if not self._writes:
             return
         folder = self._workdir / "samples"
@@ -247,9 +251,10 @@ class _Run:
         write_grid(folder / "latest.png", images, real=self._real)
         self._board.picture(step, "samples", picture)
 
-    def _evaluate(self, step: int) -> tuple[str, float] | None:
+    def _evaluate(self, step: int) -> Score | None:
         """Tells the figures of the averaged generator; returns the one that ranks checkpoints."""
-        means, deviations = self._evaluator(self._fakes, self._state.ema)
+        self._samples(step)  # what is not finite would be black to a network
+        means, deviations = self._figures(self._state.ema)
         line = self._evaluator.line(step, step * self._config.batch_size, means, deviations)
         if self._writes:
             json_lines.append(self._workdir / "evaluation.jsonl", line)
@@ -258,7 +263,7 @@ class _Run:
         self._progress.say(f"step {step}: {', '.join(figures)}")
         return self._evaluator.score(self._config.eval.best, means)
 
-    def _save(self, step: int, score: tuple[str, float] | None) -> None:
+    def _save(self, step: int, score: Score | None) -> None:
         if self._writes:
             self._metrics.sync()
         seen = {"images_seen": step * self._config.batch_size}

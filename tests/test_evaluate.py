@@ -1,6 +1,7 @@
 """`--mode=evaluate`: figures of real checkpoints, their floor and protocol."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -50,7 +51,7 @@ def test_a_line_a_checkpoint_with_floor_and_protocol(run, tmp_path, capsys):
     assert {"fd_classifier", "modes", "accuracy", "precision", "nearer"} <= first["metrics"].keys()
     assert first["floor"]["fd_classifier"] < first["metrics"]["fd_classifier"]
     assert first["protocol"]["samples"] == 40
-    assert first["protocol"]["floor_samples"] == 1_000
+    assert first["protocol"]["floor_samples"] == 40
     shown = capsys.readouterr().out
     assert first["protocol"]["hash"] in shown
     assert [row.split("|")[1].strip() for row in shown.splitlines()[2:]] == [
@@ -172,6 +173,8 @@ def test_a_classifier_that_learns_from_fakes_alone(run, tmp_path):
     assert line["floor"]["accuracy_score"] == (seen.classes == digits[1].labels).mean() > 0.6
     assert line["metrics"]["accuracy_score"] < 0.3
     assert line["protocol"]["accuracy_score"]["steps"] == 60
+    evaluate(folder, accuracy_score=True, **options)
+    assert lines(folder) == [line]  # known already
     evaluate(folder, **options)
     assert "accuracy_score" not in lines(folder)[1]["metrics"]  # which is by another protocol
 
@@ -196,15 +199,30 @@ def test_an_accuracy_score_needs_classes_to_ask_for(tmp_path):
             evaluate(tmp_path, accuracy_score=True, **options)
 
 
+def test_where_nothing_can_be_written_nothing_is_computed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(extraction, "build_extractor", None)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(InputError, match=f"cannot write in {run}"):
+        evaluate(run)
+
+
+def test_lines_of_others_are_left_alone(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "evaluation.jsonl").write_text('{"step": 8}\n{"protocol": 1}\n{"torn')
+    evaluate(folder, extractor="random", num_samples=20)
+    text = (folder / "evaluation.jsonl").read_text()
+    assert text.startswith('{"step": 8}\n{"protocol": 1}\n{"torn\n{"step": 8, "images"')
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"checkpoint": "newst"}, "newest, best or a step"),
+        ({"checkpoint": "newst"}, "newest, best, all, follow or a step"),
         ({"checkpoint": "best"}, "no checkpoint .* was evaluated in training"),
         ({"checkpoint": "5"}, r"no checkpoint of step 5; there are \[4, 8\]"),
         ({"extractor": "pixel"}, "Did you mean 'pixels'"),
-        ({"extractor": "inception", "inception_file": "no.pth"}, "no.pth cannot be read"),
-        ({"extractor": "inception", "inception_file": __file__}, "is not the published file"),
+        ({"extractor": "inception", "inception_path": "no.pth"}, "no.pth cannot be read"),
+        ({"extractor": "inception", "inception_path": __file__}, "is not the published file"),
         ({"num_samples": 1}, "at least 2"),
         ({"num_samples": 0}, "at least 2"),
         ({"num_seeds": 0}, "at least 1"),

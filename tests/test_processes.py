@@ -1,9 +1,12 @@
 """Two real processes with four devices each, on one machine."""
 
 import os
+import pathlib
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -12,6 +15,7 @@ from runs import SMOKE, final_state, lines
 
 from gan_jax.runtime import json_lines
 from gan_jax.runtime import workdir as workdirs
+from gan_jax.runtime.checkpoint_reading import best_step
 
 
 def free_port():
@@ -42,24 +46,30 @@ def finish(processes):
 
 def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
     """Adam with a large epsilon: with the usual one it magnifies the order of float sums."""
-    eps = [f"--config.{net}_optimizer.eps=1e-3" for net in ("generator", "discriminator")]
+    flags = [f"--config.{net}_optimizer.eps=1e-3" for net in ("generator", "discriminator")]
+    flags += ["--config.eval.every_images=80", "--config.eval.extractor=pixels"]
     workdir = f"--workdir={tmp_path / 'two'}"
 
-    statuses, (first, second) = finish(start(*eps, workdir, "--config.total_steps=20"))
+    statuses, (first, second) = finish(start(*flags, workdir, "--config.total_steps=20"))
     assert statuses == [0, 0], (first, second)
     assert "finished: step 20" in first
     assert "step" not in second  # one process talks
-    statuses, (first, second) = finish(start(*eps, workdir))
+    statuses, (first, second) = finish(start(*flags, workdir))
     assert statuses == [0, 0], (first, second)
     assert "going on from step 20" in first
 
     one = tmp_path / "one"
-    assert run(SMOKE, *eps, f"--workdir={one}", devices=8)[0] == 0
+    assert run(SMOKE, *flags, f"--workdir={one}", devices=8)[0] == 0
     (step, state), (_, expected) = final_state(tmp_path / "two"), final_state(one)
     assert step == 40
     for path, array in expected.items():
         np.testing.assert_allclose(state[path], array, atol=1e-5, err_msg=path)
     assert [line["step"] for line in lines(tmp_path / "two")] == list(range(4, 41, 4))
+    two, alone = (json_lines.read(path / "evaluation.jsonl") for path in (tmp_path / "two", one))
+    assert [line["step"] for line in two] == [10, 20, 30, 40]
+    for ours, theirs in zip(two, alone, strict=True):
+        assert ours["metrics"] == pytest.approx(theirs["metrics"], rel=1e-3)
+    assert best_step(tmp_path / "two" / "checkpoints") == best_step(one / "checkpoints")
 
 
 def test_sigterm_to_one_stops_both_after_the_same_step(start, tmp_path):
@@ -111,3 +121,52 @@ def test_two_processes_evaluate_as_one(start, run, tmp_path):
     (one,) = json_lines.read(folder / "evaluation.jsonl")
     assert two["protocol"] == one["protocol"]
     assert two["metrics"] == pytest.approx(one["metrics"], rel=1e-2)
+
+
+ROUNDS = """
+import os, shutil, sys
+port, index, folder = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+os.environ["XDG_CACHE_HOME"] = cache = os.path.join(folder, str(index))
+import jax, jax.numpy as jnp, numpy as np
+jax.config.update("jax_num_cpu_devices", 4)
+jax.distributed.initialize(f"localhost:{port}", 2, index)
+assert jax.device_count() == 8
+from gan_jax import extraction
+from gan_jax.algorithms.algorithm import Algorithm
+from gan_jax.data.source import ArraySource
+from gan_jax.metrics import extractors
+from gan_jax.runtime import parallel
+
+extractor, numbers = extractors.pixels()._replace(chunk=3), np.arange(50)
+points = np.stack([numbers, 10 + numbers], axis=-1).astype(np.float32)[:, None, None]
+source = ArraySource(name="numbers", split="train", fingerprint="f", images=points)
+for attempt in range(3):  # made; only one of the two has it in its cache; both have it
+    seen = extraction.of_reals(extractor, source)
+    np.testing.assert_array_equal(seen.features, points[:, 0, 0])
+    if attempt == index == 0:
+        shutil.rmtree(cache)
+
+def sample(weights, key, number, labels, offset):
+    return jnp.stack([offset + jnp.arange(number), labels], axis=-1)[:, None, None]
+
+algorithm, asked = Algorithm(None, None, sample, 1), np.int32(numbers % 10)
+draw = extraction.of_fakes(extractor.extract, algorithm, (1, 1, 2), asked, 50, chunk=3)
+seen = draw(*parallel.replicate(({}, {})), 0)
+np.testing.assert_array_equal(seen.features, np.stack([numbers, asked], axis=-1))
+"""
+
+
+def test_two_processes_look_at_all_examples_in_order(tmp_path):
+    """In three rounds of eight devices, of which the last is not full."""
+    port = free_port()
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", ROUNDS, str(port), str(index), str(tmp_path)],
+            cwd=pathlib.Path(__file__).parent.parent,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    statuses, errors = finish(processes)
+    assert statuses == [0, 0], errors

@@ -84,7 +84,7 @@ def _intra_class_frechet(compared: Compared) -> Figures:
 def _frechet_at_infinity(compared: Compared) -> Figures:
     if len(compared.fake.features) < ENOUGH_FOR_INFINITY:
         return {}
-    distance = frechet_distance_at_infinity(compared.train.features, compared.fake.features)
+    distance = frechet_distance_at_infinity(compared.gaussian, compared.fake.features)
     return {f"{compared.extractor.figure('fd')}_at_infinity": distance}
 
 

@@ -1,6 +1,7 @@
 """The Frechet distance between the normal distributions that fit two sets of features best."""
 
-from typing import NamedTuple
+import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,8 @@ CHUNK = 8_192
 """Rows that are on the device at a time."""
 
 
-class Gaussian(NamedTuple):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gaussian:
     """A multivariate normal distribution.
 
     Attributes:
@@ -70,20 +72,17 @@ class Gaussian(NamedTuple):
             raise InputError(
                 f"features are of one width; these are {len(self.mean)} and {len(other.mean)} wide"
             )
-        return self._distances([other])[0]
+        between = np.linalg.eigvalsh(self._root @ other.covariance @ self._root)
+        trace = np.trace(self.covariance) + np.trace(other.covariance)
+        trace -= 2 * np.sqrt(between.clip(min=0)).sum()
+        return float(np.square(self.mean - other.mean).sum() + trace)
 
-    def _distances(self, others: "list[Gaussian]") -> list[float]:
-        """The distance to each of several, for one decomposition of this one's covariance."""
+    @functools.cached_property
+    def _root(self) -> Float64:
+        """The root of the covariance; many are held against the same reals."""
         # LAPACK on the host: not every accelerator decomposes float64 matrices.
         values, vectors = np.linalg.eigh(self.covariance)
-        root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-        distances = []
-        for other in others:
-            between = np.linalg.eigvalsh(root @ other.covariance @ root)
-            trace = np.trace(self.covariance) + np.trace(other.covariance)
-            trace -= 2 * np.sqrt(between.clip(min=0)).sum()
-            distances.append(float(np.square(self.mean - other.mean).sum() + trace))
-        return distances
+        return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
 @jax.jit
@@ -142,7 +141,12 @@ def class_frechet_distances(
 
 
 def frechet_distance_at_infinity(
-    real: Features, fake: Features, *, points: int = 15, least: int = 5_000, seed: int = 0
+    real: Features | Gaussian,
+    fake: Features,
+    *,
+    points: int = 15,
+    least: int = 5_000,
+    seed: int = 0,
 ) -> float:
     """Extrapolates the Frechet distance to infinitely many fakes.
 
@@ -151,7 +155,7 @@ def frechet_distance_at_infinity(
     value at 0 is returned. The reals are taken as they are.
 
     Args:
-      real: (N, D).
+      real: (N, D), or their distribution.
       fake: (M, D).
       points: how many subsets, at least 2.
       least: fakes in the smallest subset, at least 2 and fewer than M.
@@ -172,8 +176,7 @@ def frechet_distance_at_infinity(
     random = np.random.Generator(np.random.PCG64(seed))
     sizes = np.linspace(least, len(fake), points).round().astype(int)
     subsets = (random.permutation(len(fake))[:size] for size in sizes)
-    ours, theirs = Gaussian.of(real), [Gaussian.of(fake[subset]) for subset in subsets]
-    if ours.mean.shape != theirs[0].mean.shape:
-        ours.distance(theirs[0])  # says so
-    _, at_infinity = np.polyfit(1 / sizes, ours._distances(theirs), deg=1)
+    ours = real if isinstance(real, Gaussian) else Gaussian.of(real)
+    distances = [ours.distance(Gaussian.of(fake[subset])) for subset in subsets]
+    _, at_infinity = np.polyfit(1 / sizes, distances, deg=1)
     return float(at_infinity)

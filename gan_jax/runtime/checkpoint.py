@@ -3,14 +3,13 @@
 A checkpoint is an Orbax composite:
 
     checkpoints/<step>/state       the arrays, as a nested dict named after the tree's own paths
-    checkpoints/<step>/metadata    JSON: the caller's dict, and shape, dtype, crc32 of each array
-    checkpoints/<step>/metrics     JSON, where it was evaluated: one score by its name
+    checkpoints/<step>/metadata    JSON: the caller's dict; shape, dtype, crc32 of each array; and,
+                                   where the state was evaluated, its score
 
 Orbax restores a flipped bit without a word, hence the checksums. Only host NumPy goes in and comes
 out, so a checkpoint knows no topology: one from 8 devices or 2 processes restores on 1.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -26,12 +25,12 @@ from gan_jax.runtime import parallel
 from gan_jax.runtime.checkpoint_reading import (
     Restored,
     absolute,
-    newest_name,
+    best_steps,
     newest_sound,
     quieten_orbax,
     read_scores,
 )
-from gan_jax.runtime.checkpoint_record import PyTree, record_of, to_host
+from gan_jax.runtime.checkpoint_record import PyTree, Score, record_of, to_host
 
 
 class NonFiniteState(FloatingPointError):  # noqa: N818 - it names what the state is
@@ -41,6 +40,20 @@ class NonFiniteState(FloatingPointError):  # noqa: N818 - it names what the stat
         super().__init__(f"the state of step {step} is not finite (first in {leaf}): not saved")
         self.step = step
         self.leaf = leaf
+
+
+class _Best(ocp.checkpoint_managers.PreservationPolicy):
+    """Keeps the `number` best of those with a score."""
+
+    def __init__(self, number: int, scores: Mapping[int, Score]):
+        self._number, self._scores = number, scores
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
+        """Returns it for each of the checkpoints, which have a `step`."""
+        del context
+        there = {info.step: self._scores.get(info.step) for info in checkpoints}
+        best = best_steps({step: score for step, score in there.items() if score})[: self._number]
+        return [step in best for step in there]
 
 
 class Checkpoints:
@@ -60,16 +73,13 @@ class Checkpoints:
     def __init__(self, folder: epath.PathLike, *, keep: int = 2, keep_best: int = 0):
         quieten_orbax()
         self._folder = absolute(folder)
-        self._score_name = newest_name(read_scores(self._folder))
+        self._scores = read_scores(self._folder)
         policies = ocp.checkpoint_managers
-        best = policies.BestN(
-            get_metric_fn=self._rank, n=keep_best, keep_checkpoints_without_metrics=False
-        )
+        kept = [policies.LatestN(keep), _Best(keep_best, self._scores)]
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                best_fn=self._rank,  # without it metrics are not written
-                preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+                preservation_policy=policies.AnyPreservationPolicy(kept),
                 cleanup_tmp_directories=True,
             ),
         )
@@ -80,7 +90,7 @@ class Checkpoints:
         state: PyTree,
         metadata: Mapping[str, Any],
         *,
-        score: tuple[str, float] | None = None,
+        score: Score | None = None,
     ) -> None:
         """Starts to save; returns once the state is copied, so its buffers may be donated.
 
@@ -88,8 +98,7 @@ class Checkpoints:
           step: newer than every step there is.
           state: any tree of arrays, equal on all processes; typed PRNG keys are arrays too.
           metadata: goes into the JSON item.
-          score: its name, and how good the state is, the higher the better; None where that is not
-            known.
+          score: how good the state is; None where that is not known.
 
         Raises:
           NonFiniteState: a leaf holds NaN or infinity; nothing is written.
@@ -100,13 +109,13 @@ class Checkpoints:
                 raise NonFiniteState(step, path)
         # Orbax refuses arrays without elements; their shape in the record is all there is to them.
         tree = traverse_util.unflatten_dict({k: v for k, v in arrays.items() if v.size}, sep="/")
-        self._score_name = score[0] if score else self._score_name
+        if score is not None:
+            self._scores[step] = score
         saved = self._manager.save(
             step,
-            metrics=dict([score]) if score else None,
             args=ocp.args.Composite(
                 state=ocp.args.PyTreeSave(tree),
-                metadata=ocp.args.JsonSave(record_of(arrays, metadata)),
+                metadata=ocp.args.JsonSave(record_of(arrays, metadata, score)),
             ),
         )
         if not saved:  # Orbax says no more than this
@@ -143,9 +152,6 @@ class Checkpoints:
                 (self._folder / str(step)).rename(aside)
         parallel.all_agree(True)  # the others wait here until the folders are moved
         self._manager.reload()
-
-    def _rank(self, metrics: Mapping[str, float]) -> float:
-        return metrics.get(self._score_name or "", -math.inf)
 
     def steps(self) -> list[int]:
         """Returns the steps saved, oldest first, the one that is being written included."""

@@ -7,7 +7,6 @@ what is of another network.
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from etils import epath
 from flax import traverse_util
 
 from gan_jax.errors import InputError
-from gan_jax.runtime.checkpoint_record import Arrays, PyTree, crc_of_json, facts_of, name_of
+from gan_jax.runtime.checkpoint_record import Arrays, PyTree, Score, crc_of_json, facts_of, name_of
 
 
 class Restored(NamedTuple):
@@ -50,22 +49,42 @@ def saved_steps(folder: epath.PathLike) -> list[int]:
 
 
 def best_step(folder: epath.PathLike) -> int:
-    """Returns the step of the highest score in a folder, which is only read.
-
-    Of scores by several names, those by the newest one's count; of equal ones the last.
+    """Returns the step of the highest score in a folder, which is only read; see `best_steps`.
 
     Raises:
       InputError: no checkpoint has a score.
     """
     folder = absolute(folder)
-    scores = read_scores(folder)
-    name = newest_name(scores)
-    if name is None:
+    steps = best_steps(read_scores(folder))
+    if not steps:
         raise InputError(
             f"no checkpoint in {folder} was evaluated in training, so none is the best: "
             "train with --config.eval.every_images, or name the newest or a step"
         )
-    return max(scores, key=lambda step: (scores[step].get(name, -math.inf), step))
+    return steps[0]
+
+
+def read_scores(folder: epath.PathLike) -> dict[int, Score]:
+    """Reads the score of each step that has one and whose record verifies, oldest first."""
+    folder, scores = absolute(folder), {}
+    for step in saved_steps(folder):
+        with contextlib.suppress(_Damaged):
+            score = _read_record(folder / str(step)).get("score")
+            if score is not None:
+                scores[step] = Score(**score)
+    return scores
+
+
+def best_steps(scores: Mapping[int, Score]) -> list[int]:
+    """Returns steps, the best first, of equal ones the last.
+
+    Only scores of the newest one's kind count: others cannot be compared with it.
+    """
+    if not scores:
+        return []
+    kind = scores[max(scores)].kind
+    alike = {step: score.value for step, score in scores.items() if score.kind == kind}
+    return sorted(alike, key=lambda step: (alike[step], step), reverse=True)
 
 
 def newest_metadata(folder: epath.PathLike) -> dict[str, Any] | None:
@@ -145,6 +164,8 @@ def newest_sound(
         state = _like(arrays, like, part, folder / str(step))
         return Restored(state, record["metadata"], notes, step, tuple(damaged))
     faults = ", ".join(f"{step} ({why})" for step, why in damaged.items())
+    if len(steps) == 1 < len(saved_steps(folder)):
+        raise InputError(f"checkpoint {faults} of {folder} cannot be read: name another")
     raise InputError(
         f"no checkpoint in {folder} can be read: {faults}. "
         "Put back a copy of one, or delete the folder to start anew"
@@ -161,21 +182,6 @@ def _read_record(folder: epath.Path) -> dict[str, Any]:
     if crc != crc_of_json(record):
         raise _Damaged("metadata: checksum")
     return record
-
-
-def read_scores(folder: epath.Path) -> dict[int, dict[str, float]]:
-    """Reads the score of each step by its name, oldest first; those without one are left out."""
-    handler, scores = ocp.JsonCheckpointHandler(filename="metrics"), {}
-    for step in saved_steps(folder):
-        # Not evaluated, being deleted, or damaged: not the best in any case.
-        with contextlib.suppress(Exception):
-            scores[step] = handler.restore(folder / str(step) / "metrics")
-    return scores
-
-
-def newest_name(scores: Mapping[int, Mapping[str, float]]) -> str | None:
-    """Returns by which name the newest of the `read_scores` is; None where there is none."""
-    return next((name for each in reversed(list(scores.values())) for name in each), None)
 
 
 def _read_arrays(folder: epath.Path, record: dict[str, Any], part: str) -> Arrays:

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,18 @@ import numpy as np
 PyTree = Any
 Arrays = dict[str, np.ndarray]
 """By tree path, as in "generator/params/Dense_0/kernel"."""
+
+
+class Score(NamedTuple):
+    """How good a state is.
+
+    Attributes:
+      kind: which figure it is, by which protocol: only scores of one kind compare.
+      value: the higher the better.
+    """
+
+    kind: str
+    value: float
 
 
 def name_of(path: tuple[Any, ...]) -> str:
@@ -38,9 +50,13 @@ def facts_of(array: np.ndarray) -> dict[str, Any]:
     return {"shape": list(array.shape), "dtype": str(array.dtype), "crc32": crc}
 
 
-def record_of(arrays: Arrays, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def record_of(
+    arrays: Arrays, metadata: Mapping[str, Any], score: Score | None = None
+) -> dict[str, Any]:
     """Returns the JSON item: the caller's metadata, facts of each array, and its own checksum."""
     record = {"metadata": metadata, "arrays": {p: facts_of(array) for p, array in arrays.items()}}
+    if score is not None:
+        record["score"] = score._asdict()
     record = json.loads(json.dumps(record))  # as a reader gets it: tuples are lists, keys strings
     return record | {"crc32": crc_of_json(record)}
 

@@ -20,20 +20,26 @@ def read(path: epath.PathLike) -> list[dict[str, Any]]:
 
 
 def append(path: epath.PathLike, line: Mapping[str, Any]) -> None:
-    """Adds a line, beside others that may be written meanwhile; begins anew after a torn one.
+    """Adds a line, which is on disk when this returns; others may be added meanwhile.
 
-    Behind a URL, where nothing can be appended, the whole file is written.
+    Begins anew after a torn line. Behind a URL, where nothing can be appended, the whole file is
+    written.
+
+    Raises:
+      InputError: the file cannot be written.
     """
     text = json.dumps(line, allow_nan=False) + "\n"
     if not workdir.is_local(path):
         before = "".join(json.dumps(each) + "\n" for each in read(path))
         workdir.write_bytes(path, (before + text).encode())
         return
-    with open(path, "ab+") as file:
+    with workdir.input_error(f"cannot write {path}"), open(path, "ab+") as file:
         if file.tell():
             file.seek(-1, os.SEEK_END)
             text = text if file.read() == b"\n" else "\n" + text
         file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def cut(path: epath.PathLike, step: int) -> None:

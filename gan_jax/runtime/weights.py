@@ -51,7 +51,16 @@ def inception_weights(path: str | os.PathLike[str] | None = None) -> dict[str, A
     Raises:
       InputError: the file cannot be read or fetched, or is another.
     """
+    return jax.tree.map(jnp.asarray, inception_variables(read_tensors(inception_file(path))))
+
+
+def inception_file(path: str | os.PathLike[str] | None = None) -> pathlib.Path:
+    """Returns where the published weights are, having fetched and verified them.
+
+    Args and errors are those of `inception_weights`.
+    """
     path = pathlib.Path(path) if path is not None else _fetched(INCEPTION_URL, INCEPTION_SHA256)
+    path = path.expanduser()
     try:
         digest = _sha256(path)
     except OSError as error:
@@ -61,7 +70,7 @@ def inception_weights(path: str | os.PathLike[str] | None = None) -> dict[str, A
             f"{path} is not the published file, whose SHA-256 begins with {INCEPTION_SHA256[:8]}; "
             f"this one's begins with {digest[:8]}. Delete it, or name another"
         )
-    return jax.tree.map(jnp.asarray, inception_variables(read_tensors(path)))
+    return path
 
 
 def inception_variables(tensors: Mapping[str, np.ndarray]) -> dict[str, Any]:

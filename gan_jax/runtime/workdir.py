@@ -47,12 +47,12 @@ def lock(workdir: epath.PathLike) -> Iterator[None]:
       InputError: another run holds it, or it cannot be made or written.
     """
     folder = epath.Path(workdir)
-    with _input_error(f"cannot write in {folder}"):
+    with input_error(f"cannot write in {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
     if not is_local(folder):
         yield
         return
-    with _input_error(f"cannot write in {folder}"):
+    with input_error(f"cannot write in {folder}"):
         file = open(folder / ".lock", "a+", encoding="ascii")  # noqa: SIM115 - held while we yield
     with file:
         try:
@@ -96,7 +96,7 @@ def write_bytes(path: epath.PathLike, data: bytes) -> None:
     path = epath.Path(path)
     # Beside it, for a rename crosses no file system; by a name that no other process takes.
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    with _input_error(f"cannot write {path}"):
+    with input_error(f"cannot write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
         part.replace(path)
@@ -115,8 +115,8 @@ def write_json(path: epath.PathLike, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def _input_error(what: str) -> Iterator[None]:
-    """Turns what the file system refuses into one line for the user."""
+def input_error(what: str) -> Iterator[None]:
+    """Turns what the file system refuses into one line for the user, an InputError."""
     try:
         yield
     except OSError as error:

@@ -31,11 +31,12 @@ def test_a_damaged_file_is_made_again(folder):
     cached({}, made)
     (file,) = folder.iterdir()
     whole = file.read_bytes()
-    for damaged in (b"", whole[: len(whole) // 2], b"nothing"):
+    flips = [whole[:i] + bytes([whole[i] ^ 64]) + whole[i + 1 :] for i in range(len(whole))]
+    for damaged in (b"", whole[: len(whole) // 2], b"nothing", *flips):
         file.write_bytes(damaged)
         np.testing.assert_array_equal(cached({}, made), [0, 1, 2])
         assert file.read_bytes()[:2] == b"PK"
-    assert len(made) == 4
+    assert len(made) > 4 + len(flips) / 2  # some bytes do not matter
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(folder):

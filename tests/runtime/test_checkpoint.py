@@ -23,6 +23,7 @@ from gan_jax.runtime.checkpoint_reading import (
     restore_weights,
     saved_steps,
 )
+from gan_jax.runtime.checkpoint_record import Score
 
 
 class State(struct.PyTreeNode):
@@ -137,7 +138,7 @@ def test_the_best_are_kept_beside_the_latest(tmp_path):
     def save(scores, name):
         with Checkpoints(folder, keep=1, keep_best=2) as checkpoints:
             for step, score in scores.items():
-                checkpoints.save(step, tiny, {}, score=None if score is None else (name, score))
+                checkpoints.save(step, tiny, {}, score=score and Score(name, score))
         return saved_steps(folder)
 
     assert save({1: 3.0, 2: 5.0, 3: 4.0}, "fd") == [2, 3]
