@@ -139,6 +139,10 @@ def _classifier(
 
 def of_reals(extractor: Extractor, source: Source) -> Extracted:
     """Returns what an extractor sees in all of a split, once computed from the cache folder."""
+    if extractor.of_channel is not None and isinstance(source, StackedSource):
+        # Its digits are few, and make many stacks.
+        digits = of_reals(extractor.of_channel, source.digits)
+        return extractors.stacked(digits, source.triples, extractor.of_channel.num_classes)
     words = extractor._replace(weights=None, extract=None)._asdict()  # type: ignore[arg-type]
     key = {**words, "data": source.fingerprint, "split": source.split, "count": len(source)}
 

@@ -125,6 +125,17 @@ def test_the_classifier_is_trained_once(monkeypatch):
         extraction.build_extractor("classifier", digits, settings=QUICK._replace(scale=0.1))
 
 
+def test_stacks_of_reals_are_seen_through_their_digits():
+    """Each digit once, not each of the stacks."""
+    stacks = load("stacked:mnist_5k", "test")
+    extractor = extraction.build_extractor("auto", stacks, settings=QUICK, say=lambda _: None)
+    found = extraction.of_reals(extractor, stacks)
+    assert found.features.shape == (26_000, 3 * 16)
+    expected = extractor.extract(extractor.weights, stacks.read(np.arange(20))["image"])
+    np.testing.assert_allclose(found.features[:20], expected.features, atol=1e-5)
+    np.testing.assert_array_equal(found.classes[:20], expected.classes)
+
+
 def test_settings_decide_which_features_are_cached():
     """All of them, not the number of updates alone."""
     digits = load("mnist_5k")

@@ -39,6 +39,7 @@ class Extractor(NamedTuple):
       extract: `(weights, images) -> Extracted`, of images (B, H, W, C) uint8, or float32 points.
       num_classes: of `Extracted.classes`; None where there are none.
       chunk: how many images a device takes at a time.
+      of_channel: the extractor of an image of one channel, of `by_channel`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Extractor(NamedTuple):
     extract: Callable[[PyTree, jax.Array], Extracted]
     num_classes: int | None = None
     chunk: int = 500
+    of_channel: "Extractor | None" = None
 
     def figure(self, metric: str) -> str:
         """Returns what a figure is called: `fid` of the reference's network, else `fd_<name>`."""
@@ -126,16 +128,29 @@ def by_channel(extractor: Extractor, channels: int) -> Extractor:
     the channels' classes spell: of digits 3, 1, 4 it is 314.
     """
     assert extractor.num_classes is not None, "only a classifier of the data tells stacks apart"
-    digits, num_classes = extractor.num_classes, extractor.num_classes**channels
+    stack_classes = extractor.num_classes**channels
 
     def extract(weights: PyTree, images: jax.Array) -> Extracted:
         apart = jnp.moveaxis(images, -1, 1).reshape(-1, *images.shape[1:-1], 1)
-        each = extractor.extract(weights, apart)
-        return Extracted(
-            each.features.reshape(len(images), -1),
-            classes=stacked_modes(each.classes.reshape(-1, channels), digits).astype(jnp.int32),
-        )
+        each = jnp.arange(len(images) * channels).reshape(-1, channels)
+        return stacked(extractor.extract(weights, apart), each, extractor.num_classes)
 
     return extractor._replace(
-        layer=f"{extractor.layer}, of each channel", extract=extract, num_classes=num_classes
+        layer=f"{extractor.layer}, of each channel",
+        extract=extract,
+        num_classes=stack_classes,
+        of_channel=extractor,
     )
+
+
+def stacked(seen: Extracted, rows: Any, num_classes: int | None) -> Extracted:
+    """Returns what `by_channel` sees in stacks, from what is seen in their channels.
+
+    Args:
+      seen: in images of one channel, of `num_classes` classes.
+      rows: (N, channels) integers, which of them make which stack.
+      num_classes: of an image.
+    """
+    features = seen.features[rows].reshape(len(rows), -1)
+    classes = stacked_modes(seen.classes[rows], num_classes or 0)
+    return Extracted(features, classes=classes.astype("int32"))
