@@ -11,8 +11,10 @@ from gan_jax.metrics.kernel import Estimate, kernel_distance
 from gan_jax.metrics.manifold import (
     DensityCoverage,
     PrecisionRecall,
+    PrecisionToCoverage,
     density_coverage,
     precision_recall,
+    precision_to_coverage,
 )
 from gan_jax.metrics.memorization import Memorization, memorization
 from gan_jax.metrics.modes import ModeCoverage, class_accuracy, mode_coverage, stacked_modes
@@ -26,6 +28,7 @@ __all__ = [
     "ModeCoverage",
     "Nearest",
     "PrecisionRecall",
+    "PrecisionToCoverage",
     "class_accuracy",
     "class_frechet_distances",
     "density_coverage",
@@ -37,5 +40,6 @@ __all__ = [
     "mode_coverage",
     "nearest_neighbours",
     "precision_recall",
+    "precision_to_coverage",
     "stacked_modes",
 ]

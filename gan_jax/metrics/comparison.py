@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gan_jax.metrics import manifold
 from gan_jax.metrics.extractors import Extracted, Extractor
 from gan_jax.metrics.frechet import (
     Gaussian,
@@ -14,6 +13,7 @@ from gan_jax.metrics.frechet import (
 )
 from gan_jax.metrics.inception_score import inception_score
 from gan_jax.metrics.kernel import kernel_distance
+from gan_jax.metrics.manifold import precision_to_coverage
 from gan_jax.metrics.memorization import memorization
 from gan_jax.metrics.modes import mode_coverage
 
@@ -96,12 +96,8 @@ def _kernel(compared: Compared) -> Figures:
     return {name: mean, f"{name}_std": std}
 
 
-def _precision_recall(compared: Compared) -> Figures:
-    return manifold.precision_recall(*compared.of_equal_number())._asdict()
-
-
-def _density_coverage(compared: Compared) -> Figures:
-    return manifold.density_coverage(*compared.of_equal_number())._asdict()
+def _precision_to_coverage(compared: Compared) -> Figures:
+    return precision_to_coverage(*compared.of_equal_number())._asdict()
 
 
 def _inception_score(compared: Compared) -> Figures:
@@ -145,8 +141,8 @@ RANKED = ("fd", "modes", "modes_kl", "accuracy")
 LOWER_IS_BETTER = ("fd", "modes_kl")
 
 ALL = (
-    *(*CHEAP, _intra_class_frechet, _frechet_at_infinity, _kernel, _precision_recall),
-    *(_density_coverage, _inception_score, _memorization),
+    *(*CHEAP, _intra_class_frechet, _frechet_at_infinity, _kernel),
+    *(_precision_to_coverage, _inception_score, _memorization),
 )
 
 

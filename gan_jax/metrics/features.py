@@ -1,9 +1,7 @@
 """What metrics are made of: one row of numbers an example."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
@@ -54,29 +52,3 @@ def checked_labels(labels: Labels, features: Features, num_classes: int) -> Labe
     if len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
         raise InputError(f"labels run from 0 to {num_classes - 1}; one of these does not")
     return labels
-
-
-class Blocks(NamedTuple):
-    """Features on the device, in blocks of as many rows each: what is compiled for one is for all.
-
-    Attributes:
-      values: (blocks, rows, D), as the features come; the last block is filled up with zeros.
-      length: how many rows are features.
-    """
-
-    values: jax.Array
-    length: int
-
-    @classmethod
-    def of(cls, features: Features, chunk: int) -> "Blocks":
-        """Lays features (N, D) into blocks of `chunk` rows, or one of N if that is less."""
-        rows = min(chunk, len(features))
-        missing = -len(features) % rows
-        filled = np.pad(features, ((0, missing), (0, 0))) if missing else features
-        return cls(jnp.asarray(filled.reshape(-1, rows, features.shape[1])), len(features))
-
-    def block(self, number: Any) -> tuple[jax.Array, jax.Array]:
-        """Returns one block, (rows, D) float64, and which of its rows are features, (rows,)."""
-        _, rows, _ = self.values.shape
-        block = jax.lax.dynamic_index_in_dim(self.values, number, keepdims=False)
-        return block.astype(jnp.float64), number * rows + jnp.arange(rows) < self.length

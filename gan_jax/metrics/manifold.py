@@ -6,7 +6,9 @@ size compare badly: balls of fewer examples are larger.
 
 from typing import NamedTuple
 
-from gan_jax.metrics.features import Features, Float64
+import numpy as np
+
+from gan_jax.metrics.features import Features
 from gan_jax.metrics.neighbours import CHUNK, Inside, inside, neighbour_distances
 
 
@@ -34,6 +36,15 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
+class PrecisionToCoverage(NamedTuple):
+    """All four; see `PrecisionRecall` and `DensityCoverage`."""
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
 def precision_recall(
     real: Features, fake: Features, k: int = 3, *, chunk: int = CHUNK
 ) -> PrecisionRecall:
@@ -51,10 +62,8 @@ def precision_recall(
     Reference: Kynkaanniemi et al. 2019, "Improved precision and recall metric for assessing
     generative models", equations 1 to 3; k = 3.
     """
-    balls = _inside(real, fake, k, chunk)
-    return PrecisionRecall(
-        float((balls.balls_of_reals > 0).mean()), float((balls.balls_of_fakes > 0).mean())
-    )
+    found = precision_to_coverage(real, fake, k, k, chunk=chunk)
+    return PrecisionRecall(found.precision, found.recall)
 
 
 def density_coverage(
@@ -67,12 +76,38 @@ def density_coverage(
     Reference: Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models",
     equations 2 and 3; k = 5.
     """
-    balls = _inside(real, fake, k, chunk)
-    return DensityCoverage(float(balls.balls_of_reals.mean() / k), float(balls.occupied.mean()))
+    radii = neighbour_distances(real, k, chunk=chunk)[:, -1:].T
+    balls = inside(real, radii, fake, np.empty((0, len(fake))), chunk=chunk)
+    return DensityCoverage(*_density_coverage(balls, 0, k))
 
 
-def _inside(real: Features, fake: Features, k: int, chunk: int) -> Inside:
-    def radii(features: Features) -> Float64:
-        return neighbour_distances(features, k, chunk=chunk)[:, -1]
+def precision_to_coverage(
+    real: Features, fake: Features, k: int = 3, density_k: int = 5, *, chunk: int = CHUNK
+) -> PrecisionToCoverage:
+    """Returns `precision_recall` and `density_coverage` of the same distances.
 
-    return inside(real, radii(real), fake, radii(fake), chunk=chunk)
+    Args:
+      real: (N, D).
+      fake: (M, D).
+      k: of precision and recall.
+      density_k: of density and coverage.
+      chunk: examples of either side of a block of distances.
+
+    Raises:
+      InputError: see `precision_recall`.
+    """
+    ks = [k - 1, density_k - 1]
+    near_reals, near_fakes = (
+        neighbour_distances(x, number, chunk=chunk).T
+        for x, number in ((real, max(k, density_k)), (fake, k))
+    )
+    balls = inside(real, near_reals[ks], fake, near_fakes[ks[:1]], chunk=chunk)
+    return PrecisionToCoverage(
+        float((balls.balls_of_reals[0] > 0).mean()),
+        float((balls.balls_of_fakes[0] > 0).mean()),
+        *_density_coverage(balls, 1, density_k),
+    )
+
+
+def _density_coverage(balls: Inside, radius: int, k: int) -> tuple[float, float]:
+    return float(balls.balls_of_reals[radius].mean() / k), float(balls.occupied[radius].mean())

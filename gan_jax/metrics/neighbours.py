@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_jax.errors import InputError
-from gan_jax.metrics.features import Blocks, Features, Float64, checked, checked_pair
+from gan_jax.metrics.features import Features, Float64, checked, checked_pair
 
 Array = jax.Array
 
@@ -41,12 +41,13 @@ def nearest_neighbours(queries: Features, references: Features, *, chunk: int = 
     """
     references, queries = checked_pair(references, queries)
     with jax.enable_x64(True):
-        centre, ours, theirs = _centred_blocks(queries, references, chunk)
+        centre = _centre(queries)
+        ours, theirs = (_blocks(x, chunk, centre) for x in (queries, references))
         found = []
-        for i in _numbers(ours):
-            best = (jnp.full(ours.values.shape[1], jnp.inf), jnp.zeros(ours.values.shape[1], int))
-            for j in _numbers(theirs):
-                best = _nearer(best, theirs, j, ours, i, centre)
+        for block in ours:
+            best = (jnp.full(block.rows, jnp.inf), jnp.zeros(block.rows, int))
+            for number, other in enumerate(theirs):
+                best = _nearer(best, other, number * other.rows, block, centre)
             found.append(best)
         squares, indices = (
             np.concatenate(part)[: len(queries)] for part in zip(*found, strict=True)
@@ -74,13 +75,14 @@ def neighbour_distances(features: Features, k: int, *, chunk: int = CHUNK) -> Fl
             f"{len(features)} examples do not have {k} neighbours each; k is 1 or more"
         )
     with jax.enable_x64(True):
-        centre, blocks, _ = _centred_blocks(features, features, chunk)
-        smallest = [jnp.full((k, blocks.values.shape[1]), jnp.inf) for _ in _numbers(blocks)]
-        for i in _numbers(blocks):
-            smallest[i] = _near_in_block(smallest[i], blocks, i, centre)
-            for j in _numbers(blocks)[i + 1 :]:  # a distance counts at both of its ends
+        centre = _centre(features)
+        blocks = _blocks(features, chunk, centre)
+        smallest = [jnp.full((k, block.rows), jnp.inf) for block in blocks]
+        for i, block in enumerate(blocks):
+            smallest[i] = _near_in_block(smallest[i], block, centre)
+            for j in range(i + 1, len(blocks)):  # a distance counts at both of its ends
                 smallest[i], smallest[j] = _near_in_pair(
-                    smallest[i], smallest[j], blocks, i, j, centre
+                    smallest[i], block, smallest[j], blocks[j], centre
                 )
         squares = np.concatenate(smallest, axis=1)[:, : len(features)]
     return np.sqrt(squares.T)
@@ -90,9 +92,9 @@ class Inside(NamedTuple):
     """How balls around reals and balls around fakes hold each other's centres.
 
     Attributes:
-      balls_of_reals: (M,) in how many balls around reals each fake is.
-      balls_of_fakes: (N,) in how many balls around fakes each real is.
-      occupied: (N,) whether any fake is in the ball around each real.
+      balls_of_reals: (K, M) in how many balls around reals each fake is.
+      balls_of_fakes: (L, N) in how many balls around fakes each real is.
+      occupied: (K, N) whether any fake is in the ball around each real.
     """
 
     balls_of_reals: npt.NDArray[np.int64]
@@ -114,9 +116,9 @@ def inside(
 
     Args:
       real: (N, D).
-      real_radii: (N,) of the ball around each.
+      real_radii: (K, N) of K balls around each.
       fake: (M, D).
-      fake_radii: (M,).
+      fake_radii: (L, M) of L balls around each; L may be 0.
       chunk: rows of either side of a block.
 
     Raises:
@@ -124,80 +126,104 @@ def inside(
     """
     real, fake = checked_pair(real, fake)
     with jax.enable_x64(True):
-        centre, reals, fakes = _centred_blocks(real, fake, chunk)
-        r, f = (
-            jnp.asarray(np.resize(radii, blocks.values.shape[:2]) ** 2)
-            for radii, blocks in ((real_radii, reals), (fake_radii, fakes))
-        )
-        in_reals: list[Any] = [0] * len(fakes.values)
-        in_fakes: list[Any] = [0] * len(reals.values)
-        occupied: list[Any] = [False] * len(reals.values)
-        for i in _numbers(reals):
-            for j in _numbers(fakes):
-                each = _inside_in_pair(reals, i, r[i], fakes, j, f[j], centre)
+        centre = _centre(real)
+        reals, fakes = (_blocks(x, chunk, centre) for x in (real, fake))
+        of_reals, of_fakes = _split(real_radii**2, reals), _split(fake_radii**2, fakes)
+        in_reals: list[Any] = [0] * len(fakes)
+        in_fakes: list[Any] = [0] * len(reals)
+        occupied: list[Any] = [False] * len(reals)
+        for i, block in enumerate(reals):
+            for j, other in enumerate(fakes):
+                each = _inside_in_pair(block, of_reals[i], other, of_fakes[j], centre)
                 in_reals[j] += each[0]
                 in_fakes[i] += each[1]
                 occupied[i] |= each[2]
         return Inside(
-            np.concatenate(in_reals)[: len(fake)],
-            np.concatenate(in_fakes)[: len(real)],
-            np.concatenate(occupied)[: len(real)],
+            np.concatenate(in_reals, axis=1)[:, : len(fake)],
+            np.concatenate(in_fakes, axis=1)[:, : len(real)],
+            np.concatenate(occupied, axis=1)[:, : len(real)],
         )
 
 
-def _numbers(blocks: Blocks) -> range:
-    return range(len(blocks.values))
+class _Block(NamedTuple):
+    """Some rows of features on the device: what is compiled for one block is for all.
+
+    Attributes:
+      values: (rows, D), as the features come; a last block is filled up with zeros.
+      is_row: (rows,) which of them are features.
+      squares: (rows,) float64, their squared norms, off a centre.
+    """
+
+    values: Array
+    is_row: Array
+    squares: Array
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return len(self.values)
 
 
-def _centred_blocks(x: Features, y: Features, chunk: int) -> tuple[Array, Blocks, Blocks]:
-    """The mean of x, which keeps squares small beside distances; and both sets in blocks."""
-    blocks = Blocks.of(x, chunk)
-    return (
-        jnp.asarray(x.mean(axis=0, dtype=np.float64)),
-        blocks,
-        blocks if y is x else Blocks.of(y, chunk),
-    )
+def _blocks(features: Features, chunk: int, centre: Array) -> list[_Block]:
+    """Splits features (N, D) into blocks of `chunk` rows, or one of N if that is less."""
+    rows, blocks = min(chunk, len(features)), []
+    for start in range(0, len(features), rows):
+        part = features[start : start + rows]
+        values = jnp.asarray(np.pad(part, ((0, rows - len(part)), (0, 0))))
+        blocks.append(_Block(values, jnp.arange(rows) < len(part), _norms(values, centre)))
+    return blocks
 
 
-def _squares(x: Blocks, i: Array, y: Blocks, j: Array, centre: Array) -> tuple[Array, Array]:
+def _split(values: Float64, blocks: list[_Block]) -> list[Float64]:
+    """Splits (K, N) into (K, rows) of each block, the last one filled up with zeros."""
+    rows = blocks[0].rows
+    filled = np.pad(values, ((0, 0), (0, rows * len(blocks) - values.shape[1])))
+    return np.split(filled, len(blocks), axis=1)
+
+
+def _centre(features: Features) -> Array:
+    """Their mean, which keeps squares small beside distances once it is taken off."""
+    return jnp.asarray(features.mean(axis=0, dtype=np.float64))
+
+
+@jax.jit
+def _norms(values: Array, centre: Array) -> Array:
+    # A program of its own: with what needs them, the CPU's compiler computes them once a distance.
+    return jnp.square(values - centre).sum(1)
+
+
+def _squares(a: _Block, b: _Block, centre: Array) -> tuple[Array, Array]:
     """Squared distances of two blocks (n, m), infinite where there is no row; their rounding."""
-    (a, is_a), (b, is_b) = x.block(i), y.block(j)
-    a, b = a - centre, b - centre
-    norms = jnp.square(a).sum(1)[:, None] + jnp.square(b).sum(1)
+    norms = a.squares[:, None] + b.squares
     rounding = len(centre) * jnp.finfo(jnp.float64).eps * norms
-    squares = norms - 2 * a @ b.T
+    squares = norms - 2 * (a.values - centre) @ (b.values - centre).T
     squares = jnp.where(squares > rounding, squares, 0.0)
-    return jnp.where(is_a[:, None] & is_b, squares, jnp.inf), rounding
+    return jnp.where(a.is_row[:, None] & b.is_row, squares, jnp.inf), rounding
 
 
 @jax.jit
 def _nearer(
-    best: tuple[Array, Array],
-    references: Blocks,
-    j: Array,
-    queries: Blocks,
-    i: Array,
-    centre: Array,
+    best: tuple[Array, Array], references: _Block, offset: Array, queries: _Block, centre: Array
 ) -> tuple[Array, Array]:
-    squares, _ = _squares(references, j, queries, i, centre)
-    least, index = squares.min(0), squares.argmin(0) + j * len(squares)
+    squares, _ = _squares(references, queries, centre)
+    least, index = squares.min(0), squares.argmin(0) + offset
     closer = least < best[0]
     return jnp.where(closer, least, best[0]), jnp.where(closer, index, best[1])
 
 
 @jax.jit
-def _near_in_block(smallest: Array, blocks: Blocks, i: Array, centre: Array) -> Array:
-    squares, _ = _squares(blocks, i, blocks, i, centre)
+def _near_in_block(smallest: Array, block: _Block, centre: Array) -> Array:
+    squares, _ = _squares(block, block, centre)
     itself = jnp.eye(len(squares), dtype=bool)
     return _merge(smallest, jnp.where(itself, jnp.inf, squares))
 
 
 @jax.jit
 def _near_in_pair(
-    smallest: Array, others: Array, blocks: Blocks, i: Array, j: Array, centre: Array
+    smallest: Array, block: _Block, of_other: Array, other: _Block, centre: Array
 ) -> tuple[Array, Array]:
-    squares, _ = _squares(blocks, j, blocks, i, centre)
-    return _merge(smallest, squares), _merge(others, squares.T)
+    squares, _ = _squares(other, block, centre)
+    return _merge(smallest, squares), _merge(of_other, squares.T)
 
 
 def _merge(smallest: Array, values: Array) -> Array:
@@ -219,16 +245,10 @@ def _merge(smallest: Array, values: Array) -> Array:
 
 @jax.jit
 def _inside_in_pair(
-    reals: Blocks,
-    i: Array,
-    real_squares: Array,
-    fakes: Blocks,
-    j: Array,
-    fake_squares: Array,
-    centre: Array,
+    reals: _Block, of_reals: Array, fakes: _Block, of_fakes: Array, centre: Array
 ) -> tuple[Array, Array, Array]:
-    """What `Inside` has, of the centres and balls of two blocks."""
-    squares, rounding = _squares(reals, i, fakes, j, centre)
-    in_real = squares <= real_squares[:, None] + rounding
-    in_fake = squares <= fake_squares + rounding
-    return in_real.sum(0), in_fake.sum(1), in_real.any(1)
+    """What `Inside` has, of the centres and squared radii of two blocks."""
+    squares, rounding = _squares(reals, fakes, centre)
+    in_real = squares <= of_reals[:, :, None] + rounding
+    in_fake = squares <= of_fakes[:, None] + rounding
+    return in_real.sum(1), in_fake.sum(2), in_real.any(2)

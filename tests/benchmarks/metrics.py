@@ -76,10 +76,7 @@ def precision_recall_of_torch_fidelity(real, fake):
 def all_four_of_ours(real, fake):
     from gan_jax import metrics
 
-    return [
-        *metrics.precision_recall(real, fake, k=5),
-        *metrics.density_coverage(real, fake, k=5),
-    ]
+    return list(metrics.precision_to_coverage(real, fake, 5, 5))
 
 
 def all_four_of_prdc(real, fake):

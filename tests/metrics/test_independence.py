@@ -8,7 +8,6 @@ import pytest
 
 from gan_jax import metrics
 from gan_jax.metrics import neighbours
-from gan_jax.metrics.features import Blocks
 
 
 def features():
@@ -27,6 +26,7 @@ BLOCKWISE = {
     "frechet": metrics.frechet_distance,
     "precision_recall": metrics.precision_recall,
     "density_coverage": functools.partial(metrics.density_coverage, k=3),
+    "precision_to_coverage": metrics.precision_to_coverage,
     "nearest": lambda real, fake, **chunk: np.sort(
         metrics.nearest_neighbours(fake, real, **chunk).distances
     ),
@@ -80,15 +80,14 @@ def test_a_copy_on_the_surface_of_a_ball_is_in_it():
 
 def test_no_matrix_of_all_distances_is_made():
     """Of 50,000 by 50,000, at 2,048 features, what is computed takes as much as some blocks."""
-    real, fake = (jax.ShapeDtypeStruct((25, 2_048, 2_048), np.float32) for _ in range(2))
     block = 2_048 * 2_048 * 8
     with jax.enable_x64(True):
-        smallest = jax.ShapeDtypeStruct((3, 2_048), np.float64)
-        radii, centre = smallest.update(shape=(2_048,)), smallest.update(shape=(2_048,))
+        row = jax.ShapeDtypeStruct((2_048,), np.float64)
+        values = row.update(shape=(2_048, 2_048), dtype=np.float32)
+        each = neighbours._Block(values, row.update(dtype=bool), row)
+        smallest, radii = row.update(shape=(3, 2_048)), row.update(shape=(1, 2_048))
         for lowered in (
-            neighbours._near_in_pair.lower(smallest, smallest, Blocks(real, 50_000), 0, 1, centre),
-            neighbours._inside_in_pair.lower(
-                *(Blocks(real, 50_000), 0, radii, Blocks(fake, 50_000), 0, radii, centre)
-            ),
+            neighbours._near_in_pair.lower(smallest, each, smallest, each, row),
+            neighbours._inside_in_pair.lower(each, radii, each, radii, row),
         ):
             assert lowered.compile().memory_analysis().temp_size_in_bytes < 8 * block
