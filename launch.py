@@ -34,6 +34,9 @@ _CHECKPOINT = flags.DEFINE_string(
 _EXTRACTOR = flags.DEFINE_string(
     "extractor", "auto", "evaluate: auto, classifier, inception, pixels or random features."
 )
+_FIGURES = flags.DEFINE_enum(
+    "figures", "all", ["all", "cheap"], "evaluate: cheap: Frechet distance, modes and accuracy."
+)
 _INCEPTION_WEIGHTS = flags.DEFINE_string(
     "inception_weights",
     None,
@@ -100,6 +103,7 @@ def _dispatch() -> None:
             num_samples=_NUM_SAMPLES.value,
             seed=_SEED.value,
             num_seeds=_NUM_SEEDS.value,
+            figures=_FIGURES.value,
             accuracy_score=_ACCURACY_SCORE.value,
             inception_path=_INCEPTION_WEIGHTS.value,
         )

@@ -33,6 +33,7 @@ def evaluate(
     num_samples: int | None = None,
     seed: int = 0,
     num_seeds: int = 1,
+    figures: str = "all",
     accuracy_score: bool = False,
     inception_path: str | None = None,
     settings: ClassifierSettings | None = None,
@@ -48,6 +49,7 @@ def evaluate(
       num_samples: fakes; by default as many as held-out reals, so that the floor is of as many.
       seed: of the first set of fakes.
       num_seeds: how many sets are drawn, of seeds `seed`, `seed + 1`, ...
+      figures: "all", or "cheap": Frechet distance, modes and accuracy.
       accuracy_score: whether to train a classifier on each set too; see `Evaluator`.
       inception_path: see `extraction.build_extractor`.
       settings: of the classifier; for tests.
@@ -79,15 +81,16 @@ def evaluate(
         run.num_classes,
         num_samples=num_samples,
         seeds=range(seed, seed + num_seeds),
+        figures=figures,
         accuracy_score=(settings or ClassifierSettings()) if accuracy_score else None,
     )
     file, protocol = workdir / "evaluation.jsonl", evaluator.protocol
     lines = {line["step"]: line for line in json_lines.read(file) if _is_of(line, protocol)}
     known = set(parallel.from_first_process(sorted(lines)))
-    table, figures = _Table(protocol), _Figures(evaluator)
+    table, found = _Table(protocol), _Figures(evaluator)
     for each in _runs(workdir, checkpoint) if several else [_of_first_process(workdir, run)]:
         if each.step not in known:
-            lines[each.step] = evaluator.line(each.step, each.images, *figures(each))
+            lines[each.step] = evaluator.line(each.step, each.images, *found(each))
         if jax.process_index() == 0:
             if each.step not in known:
                 json_lines.append(file, lines[each.step])

@@ -50,6 +50,9 @@ def test_the_figures_are_those_of_evaluate(run, tmp_path):
     assert before["metrics"]["fd_pixels"] == after["metrics"]["fd_pixels"]
     assert before["floor"]["fd_pixels"] == after["floor"]["fd_pixels"]
     assert before["protocol"]["hash"] != after["protocol"]["hash"]  # of more figures
+    known = lines(folder)
+    evaluate(folder, checkpoint="all", extractor="pixels", num_samples=32, figures="cheap")
+    assert lines(folder) == known
 
 
 def test_evaluating_changes_nothing_that_is_learned(run, tmp_path):

@@ -90,7 +90,12 @@ def test_each_figure_is_its_metric():
     assert (found["modes"], found["modes_kl"]) == (2, pytest.approx(np.log(1.5)))
     assert found["accuracy"] == 0.5
     assert 0.3 < found["nearer"] < 0.7
-    assert {"precision", "recall", "density", "coverage"} <= found.keys()
+    pair = case.of_equal_number()
+    expected = {
+        **metrics.precision_recall(*pair, k=3)._asdict(),
+        **metrics.density_coverage(*pair, k=5)._asdict(),
+    }
+    assert {name: found[name] for name in expected} == expected
     cheap = compare(case, CHEAP)
     assert cheap == {
         name: found[name] for name in ("fd_classifier", "modes", "modes_kl", "accuracy")
