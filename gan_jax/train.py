@@ -160,13 +160,7 @@ class _Run:
             self._evaluator = experiment.build_evaluator(config, source, say=self._progress.say)
             self._figures = self._evaluator.of(self._algorithm)
         self._metrics = MetricsFile(workdir / "metrics.jsonl")
-        self._board = Board(None)
-        if self._writes and self._start < config.total_steps:
-            workdirs.write_json(workdir / "config.json", configuration.to_json(config))
-            for name in ("metrics.jsonl", "evaluation.jsonl"):
-                json_lines.cut(workdir / name, self._start)
-            self._board = Board(workdir / "tensorboard", purge_step=self._start + 1)
-            resources.enter_context(closing(self._board))
+        self._board = self._opened_board(resources)
         resident, self._feeds = _feeds(config, source, self._algorithm, self._start)
         self._resident = parallel.replicate(resident)
         update, diagnose = self._algorithm.update, self._algorithm.diagnose
@@ -180,6 +174,17 @@ class _Run:
         self._real = source.read(np.arange(min(1_000, len(source))))["image"] if points else None
         self._watch = Watch()
         self._flying: deque[tuple[int, Metrics]] = deque()
+
+    def _opened_board(self, resources: ExitStack) -> Board:
+        """Begins the files of the run, or cuts off what came after the step to go on from."""
+        if not self._writes or self._start >= self._config.total_steps:
+            return Board(None)
+        folder = self._workdir
+        workdirs.write_json(folder / "config.json", configuration.to_json(self._config))
+        for name in ("metrics.jsonl", "evaluation.jsonl"):
+            json_lines.cut(folder / name, self._start)
+        board = Board(folder / "tensorboard", purge_step=self._start + 1)
+        return resources.enter_context(closing(board))
 
     def loop(self, stop: threading.Event) -> None:
         """Trains to the last step, or until `stop` is set."""
@@ -259,8 +264,10 @@ class _Run:
         if self._writes:
             json_lines.append(self._workdir / "evaluation.jsonl", line)
             self._board.scalars(step, {f"eval/{name}": value for name, value in means.items()})
-        figures = (f"{name} {value:.4g}" for name, value in means.items())
-        self._progress.say(f"step {step}: {', '.join(figures)}")
+        floor = self._evaluator.floor
+        figures = (f"{name} {means[name]:.4g} (floor {floor[name]:.4g})" for name in means)
+        protocol = self._evaluator.protocol["hash"]
+        self._progress.say(f"step {step}: {', '.join(figures)}, by protocol {protocol}")
         return self._evaluator.score(self._config.eval.best, means)
 
     def _save(self, step: int, score: Score | None) -> None:
