@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import tqdm
 from etils import epath
 
 from gan_jax import experiment, extraction, trained
@@ -19,6 +18,7 @@ from gan_jax.reference_classifier import ClassifierSettings
 from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
 from gan_jax.runtime.checkpoint_reading import saved_steps
+from gan_jax.runtime.writers import Bar
 from gan_jax.trained import Trained
 
 POLL = 5.0
@@ -135,10 +135,8 @@ class _Figures:
     def __call__(self, run: Trained) -> tuple[Figures, Figures]:
         if run.config != self._config:  # a run may go on with another one
             self._evaluate, self._config = self._evaluator.of(run.algorithm), run.config
-        total, name = self._evaluator.total, f"step {run.step}"
-        with tqdm.tqdm(total=total, desc=name, unit=" images", disable=None) as bar:
-            weights = parallel.replicate(run.weights)
-            return self._evaluate(weights, lambda drawn: bar.update(drawn - bar.n))
+        with Bar(self._evaluator.total, f"step {run.step}", "images") as bar:
+            return self._evaluate(parallel.replicate(run.weights), bar.reach)
 
 
 def _of_first_process(workdir: epath.Path, run: Trained) -> Trained:

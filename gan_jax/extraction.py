@@ -8,7 +8,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tqdm
 from flax import traverse_util
 from jax.experimental import multihost_utils
 
@@ -26,6 +25,7 @@ from gan_jax.runtime import parallel
 from gan_jax.runtime.cache import cached_arrays
 from gan_jax.runtime.grid import is_points
 from gan_jax.runtime.weights import INCEPTION_SHA256, inception_weights
+from gan_jax.runtime.writers import Bar
 
 NAMES = ("auto", "classifier", "inception", "pixels", "random")
 
@@ -116,9 +116,9 @@ def _classifier(
 
     def make() -> dict[str, np.ndarray]:
         say(f"training a classifier of {train.name} to look through, once: some minutes")
-        with tqdm.tqdm(total=settings.steps, unit=" updates", disable=None) as bar:
+        with Bar(settings.steps, "classifier", "updates") as bar:
             weights = reference_classifier.train_classifier(
-                train, settings, seed=0, on_progress=lambda step, _: bar.update(step - bar.n)
+                train, settings, seed=0, on_progress=lambda step, _: bar.reach(step)
             )
         return traverse_util.flatten_dict(weights, sep="/")
 
@@ -158,11 +158,15 @@ def _of_source(extractor: Extractor, source: Source) -> Extracted:
     weights = parallel.replicate(extractor.weights)
 
     def look(offsets: np.ndarray) -> Any:
+        bar.reach(int(offsets[0]))
         rows = offsets[:, None] + np.arange(extractor.chunk)
         images = source.read(np.minimum(rows, len(source) - 1).reshape(-1))["image"]
         return compiled(weights, parallel.shard(images.reshape(*rows.shape, *images.shape[1:])))
 
-    return _in_rounds(look, len(source), extractor.chunk)
+    with Bar(len(source), f"{extractor.name} of {source.split}", "images") as bar:
+        found: Extracted = _in_rounds(look, len(source), extractor.chunk)
+        bar.reach(len(source))
+    return found
 
 
 def of_fakes(

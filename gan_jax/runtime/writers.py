@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
+import jax
 import numpy as np
 import tqdm
 from etils import epath
@@ -104,6 +105,19 @@ class Board:
         """Writes what is pending and closes the file."""
         if self._writer is not None:
             self._writer.close()
+
+
+class Bar(tqdm.tqdm):
+    """A bar of something that is counted, on the terminal of the first process alone."""
+
+    def __init__(self, total: int, what: str, unit: str):
+        # None: not where stderr is no terminal.
+        hidden = None if jax.process_index() == 0 else True
+        super().__init__(total=total, desc=what, unit=f" {unit}", disable=hidden)
+
+    def reach(self, done: int) -> None:
+        """Tells how many are done."""
+        self.update(done - self.n)
 
 
 class Progress:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from gan_jax.runtime import json_lines, writers
-from gan_jax.runtime.writers import Board, MetricsFile, Progress
+from gan_jax.runtime.writers import Bar, Board, MetricsFile, Progress
 
 ROOT = Path(__file__).parents[2]
 
@@ -289,3 +289,23 @@ def test_on_a_terminal_a_bar_that_messages_do_not_tear():
         r"\| discriminator_loss 0.61 \| generator_loss 0.72",
         bar,
     )
+
+
+# ---- a bar of what is counted --------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("process", "shown"), [(0, True), (1, False)])
+def test_a_bar_is_shown_by_one_process(process, shown, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(writers.jax, "process_index", lambda: process)
+    with Bar(10, "step 3", "images") as bar:
+        bar.reach(4)
+        bar.reach(10)
+    text = sys.stderr.getvalue()
+    assert ("step 3" in text and "10/10" in text and "images" in text) == shown
+    assert bool(text) == shown
