@@ -2,6 +2,7 @@
 
 from gan_jax import metrics, rng, schedules
 from gan_jax.algorithms.algorithm import Algorithm
+from gan_jax.algorithms.classifier import Classifier, classifier
 from gan_jax.algorithms.ema import half_life_decay
 from gan_jax.algorithms.gan import GAN, gan
 from gan_jax.algorithms.standing import standing_statistics
@@ -18,6 +19,7 @@ __all__ = [
     "GAN",
     "Adaptive",
     "Algorithm",
+    "Classifier",
     "InputError",
     "NetState",
     "OfLatents",
@@ -27,6 +29,7 @@ __all__ = [
     "TrainState",
     "augment",
     "class_losses",
+    "classifier",
     "clip_weights",
     "gan",
     "generator_penalties",
