@@ -265,7 +265,8 @@ class _Run:
             json_lines.append(self._workdir / "evaluation.jsonl", line)
             self._board.scalars(step, {f"eval/{name}": value for name, value in means.items()})
         floor = self._evaluator.floor
-        figures = (f"{name} {means[name]:.4g} (floor {floor[name]:.4g})" for name in means)
+        beside = {name: f" (floor {value:.4g})" for name, value in floor.items()}
+        figures = (f"{name} {value:.4g}{beside.get(name, '')}" for name, value in means.items())
         protocol = self._evaluator.protocol["hash"]
         self._progress.say(f"step {step}: {', '.join(figures)}, by protocol {protocol}")
         return self._evaluator.score(self._config.eval.best, means)

@@ -109,6 +109,7 @@ class Checkpoints:
                 raise NonFiniteState(step, path)
         # Orbax refuses arrays without elements; their shape in the record is all there is to them.
         tree = traverse_util.unflatten_dict({k: v for k, v in arrays.items() if v.size}, sep="/")
+        self._scores.pop(step, None)  # of one that was put aside
         if score is not None:
             self._scores[step] = score
         saved = self._manager.save(
