@@ -171,7 +171,7 @@ def get_config() -> ConfigDict:
     config.eval = ConfigDict()
     # Every so many real images (0: never), and at the last step, the cheap figures are computed:
     # Frechet distance, modes and accuracy, see README. They go to evaluation.jsonl, and the state
-    # is saved.
+    # is saved. A run that is stopped saves at once, and goes without the one that was due.
     config.eval.every_images = 0
     config.eval.extractor = "auto"  # auto | classifier | inception | pixels | random
     config.eval.num_samples = 1_000

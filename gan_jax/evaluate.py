@@ -21,6 +21,9 @@ from gan_jax.runtime.checkpoint_reading import saved_steps
 from gan_jax.runtime.writers import Bar
 from gan_jax.trained import Trained
 
+FEWEST = 10
+"""Samples that all figures take: an Inception score is of ten slices."""
+
 POLL = 5.0
 """Seconds between two looks for a new checkpoint."""
 
@@ -58,11 +61,16 @@ def evaluate(
       InputError: something asked for cannot be done; nothing is written.
     """
     workdir, several = epath.Path(workdir), checkpoint in ("all", "follow")
-    if (num_samples is not None and num_samples < 2) or num_seeds < 1:
-        raise InputError("--num_samples is at least 2 and --num_seeds at least 1")
+    least = 2 if figures == "cheap" else FEWEST
+    if (num_samples is not None and num_samples < least) or num_seeds < 1:
+        raise InputError(
+            f"--num_samples is at least {least} (2 with --figures=cheap), --num_seeds at least 1"
+        )
     if not (several or checkpoint in ("newest", "best") or checkpoint.isdecimal()):
         raise InputError(f"--checkpoint={checkpoint}: say newest, best, all, follow or a step")
     parallel.check_even_devices()
+    if checkpoint == "follow":
+        _wait_for_the_first(workdir)
     with parallel.together():
         run = trained.load(workdir, "newest" if several else checkpoint)
         workdirs.check_writable(workdir)
@@ -88,7 +96,11 @@ def evaluate(
     lines = {line["step"]: line for line in json_lines.read(file) if _is_of(line, protocol)}
     known = set(parallel.from_first_process(sorted(lines)))
     table, found = _Table(protocol), _Figures(evaluator)
-    for each in _runs(workdir, checkpoint) if several else [_of_first_process(workdir, run)]:
+    runs = _runs(workdir, checkpoint) if several else [_of_first_process(workdir, run)]
+    for each in runs:
+        if each.facts.fingerprint != source.fingerprint:  # of before a --config_change=allow
+            _say(f"step {each.step} was trained on other data: it is left out")
+            continue
         if each.step not in known:
             lines[each.step] = evaluator.line(each.step, each.images, *found(each))
         if jax.process_index() == 0:
@@ -144,6 +156,12 @@ def _of_first_process(workdir: epath.Path, run: Trained) -> Trained:
     (step,) = parallel.from_first_process([run.step])
     with parallel.together():
         return run if run.step == step else trained.load(workdir, str(step))
+
+
+def _wait_for_the_first(workdir: epath.Path) -> None:
+    """Waits for a checkpoint as long as the run is in training."""
+    while workdirs.in_use(workdir) and not saved_steps(workdir / "checkpoints"):
+        time.sleep(POLL)
 
 
 def _runs(workdir: epath.Path, checkpoint: str) -> Iterator[Trained]:

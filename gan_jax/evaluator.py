@@ -146,6 +146,12 @@ class Evaluator:
             "protocol": self.protocol,
         }
 
+    def in_words(self, means: Figures) -> str:
+        """Returns figures as text, each beside its floor where it has one, and the protocol."""
+        beside = {name: f" (floor {value:.4g})" for name, value in self.floor.items()}
+        texts = [f"{name} {value:.4g}{beside.get(name, '')}" for name, value in means.items()]
+        return f"{', '.join(texts)}, by protocol {self.protocol['hash']}"
+
     def score(self, figure: str, means: Figures) -> Score | None:
         """Returns how good `means` are by a figure of `metrics.comparison.RANKED`.
 

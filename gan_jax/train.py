@@ -264,11 +264,7 @@ class _Run:
         if self._writes:
             json_lines.append(self._workdir / "evaluation.jsonl", line)
             self._board.scalars(step, {f"eval/{name}": value for name, value in means.items()})
-        floor = self._evaluator.floor
-        beside = {name: f" (floor {value:.4g})" for name, value in floor.items()}
-        figures = (f"{name} {value:.4g}{beside.get(name, '')}" for name, value in means.items())
-        protocol = self._evaluator.protocol["hash"]
-        self._progress.say(f"step {step}: {', '.join(figures)}, by protocol {protocol}")
+        self._progress.say(f"step {step}: {self._evaluator.in_words(means)}")
         return self._evaluator.score(self._config.eval.best, means)
 
     def _save(self, step: int, score: Score | None) -> None:

@@ -165,6 +165,38 @@ def test_following_ends_with_the_run(run, tmp_path, capsys, monkeypatch):
     assert [line["step"] for line in lines(folder)] == [4, 8]
 
 
+def test_following_waits_for_the_first_checkpoint(run, tmp_path, monkeypatch):
+    folder = shutil.copytree(run, tmp_path / "run")
+    (folder / "checkpoints").rename(tmp_path / "later")
+    looks = iter([True, False])
+
+    def in_use(_):
+        return next(looks, False)
+
+    def sleep(_):
+        (tmp_path / "later").rename(folder / "checkpoints")
+
+    monkeypatch.setattr(workdirs, "in_use", in_use)
+    monkeypatch.setattr("gan_jax.evaluate.time.sleep", sleep)
+    evaluate(folder, checkpoint="follow", extractor="random", num_samples=20, figures="cheap")
+    assert [line["step"] for line in lines(folder)] == [4, 8]
+
+
+def test_a_checkpoint_of_other_data_is_left_out(run, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(run, tmp_path / "run")
+    load_run = trained.load
+
+    def of_other_data(workdir, checkpoint="newest"):
+        found = load_run(workdir, checkpoint)
+        facts = found.facts._replace(fingerprint="other") if found.step == 4 else found.facts
+        return found._replace(facts=facts)
+
+    monkeypatch.setattr(trained, "load", of_other_data)
+    evaluate(folder, checkpoint="all", extractor="random", num_samples=20, figures="cheap")
+    assert [line["step"] for line in lines(folder)] == [8]
+    assert "step 4 was trained on other data" in capsys.readouterr().err
+
+
 def test_a_folder_in_use_is_one_that_is_locked(tmp_path):
     assert not workdirs.in_use(tmp_path)
     with workdirs.lock(tmp_path):
@@ -234,8 +266,9 @@ def test_lines_of_others_are_left_alone(run, tmp_path):
         ({"extractor": "pixel"}, "Did you mean 'pixels'"),
         ({"extractor": "inception", "inception_path": "no.pth"}, "no.pth cannot be read"),
         ({"extractor": "inception", "inception_path": __file__}, "is not the published file"),
-        ({"num_samples": 1}, "at least 2"),
-        ({"num_samples": 0}, "at least 2"),
+        ({"num_samples": 9}, "at least 10 "),
+        ({"num_samples": 0}, "at least 10 "),
+        ({"num_samples": 1, "figures": "cheap"}, "at least 2 "),
         ({"num_seeds": 0}, "at least 1"),
     ],
 )

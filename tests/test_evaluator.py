@@ -1,6 +1,7 @@
 """What figures are held beside, and what they depend on: points in the plane, without a run."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -82,6 +83,8 @@ def test_labels_of_a_test_split_may_be_missing():
     assert known.floor["intra_fd_pixels"] > 0
     unknown = evaluator(train, points(3, 200, np.full(200, -1, np.int32)), num_classes=2)
     assert "intra_fd_pixels" not in unknown.floor
+    text = unknown.in_words({"fd_pixels": 1.0, "accuracy": 0.5})  # which the floor does not have
+    assert re.fullmatch(r"fd_pixels 1 \(floor .*\), accuracy 0.5, by protocol \w{8}", text)
 
 
 def test_scores_are_the_higher_the_better_and_of_one_protocol():

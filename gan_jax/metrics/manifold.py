@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gan_jax.errors import InputError
 from gan_jax.metrics.features import Features
 from gan_jax.metrics.neighbours import CHUNK, Inside, inside, neighbour_distances
 
@@ -96,6 +97,8 @@ def precision_to_coverage(
     Raises:
       InputError: see `precision_recall`.
     """
+    if min(k, density_k) < 1:
+        raise InputError(f"k is 1 or more; these are {k} and {density_k}")
     ks = [k - 1, density_k - 1]
     near_reals, near_fakes = (
         neighbour_distances(x, number, chunk=chunk).T

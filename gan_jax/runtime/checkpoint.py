@@ -43,7 +43,7 @@ class NonFiniteState(FloatingPointError):  # noqa: N818 - it names what the stat
 
 
 class _Best(ocp.checkpoint_managers.PreservationPolicy):
-    """Keeps the `number` best of those with a score."""
+    """Keeps the `number` best of each kind of score: a new kind does not cost the old one's."""
 
     def __init__(self, number: int, scores: Mapping[int, Score]):
         self._number, self._scores = number, scores
@@ -51,9 +51,11 @@ class _Best(ocp.checkpoint_managers.PreservationPolicy):
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> Sequence[bool]:
         """Returns it for each of the checkpoints, which have a `step`."""
         del context
-        there = {info.step: self._scores.get(info.step) for info in checkpoints}
-        best = best_steps({step: score for step, score in there.items() if score})[: self._number]
-        return [step in best for step in there]
+        steps = [info.step for info in checkpoints]
+        scores = {step: self._scores[step] for step in steps if step in self._scores}
+        kinds = {score.kind for score in scores.values()}
+        best = {step for kind in kinds for step in best_steps(scores, kind)[: self._number]}
+        return [step in best for step in steps]
 
 
 class Checkpoints:
@@ -66,8 +68,8 @@ class Checkpoints:
     Args:
       folder: where the steps' folders are; made if need be. Any path that etils.epath knows.
       keep: how many of the latest checkpoints to keep.
-      keep_best: how many of those with the highest scores to keep beside them. Where there are
-        scores by several names, those by the newest one's count.
+      keep_best: how many of those with the highest scores to keep beside them, of each kind of
+        score.
     """
 
     def __init__(self, folder: epath.PathLike, *, keep: int = 2, keep_best: int = 0):

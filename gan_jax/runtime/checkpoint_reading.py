@@ -49,19 +49,21 @@ def saved_steps(folder: epath.PathLike) -> list[int]:
 
 
 def best_step(folder: epath.PathLike) -> int:
-    """Returns the step of the highest score in a folder, which is only read; see `best_steps`.
+    """Returns the step of the highest score in a folder, which is only read.
+
+    Only scores of the newest one's kind count: others cannot be compared with it.
 
     Raises:
       InputError: no checkpoint has a score.
     """
     folder = absolute(folder)
-    steps = best_steps(read_scores(folder))
-    if not steps:
+    scores = read_scores(folder)
+    if not scores:
         raise InputError(
             f"no checkpoint in {folder} was evaluated in training, so none is the best: "
             "train with --config.eval.every_images, or name the newest or a step"
         )
-    return steps[0]
+    return best_steps(scores, scores[max(scores)].kind)[0]
 
 
 def read_scores(folder: epath.PathLike) -> dict[int, Score]:
@@ -75,14 +77,8 @@ def read_scores(folder: epath.PathLike) -> dict[int, Score]:
     return scores
 
 
-def best_steps(scores: Mapping[int, Score]) -> list[int]:
-    """Returns steps, the best first, of equal ones the last.
-
-    Only scores of the newest one's kind count: others cannot be compared with it.
-    """
-    if not scores:
-        return []
-    kind = scores[max(scores)].kind
+def best_steps(scores: Mapping[int, Score], kind: str) -> list[int]:
+    """Returns the steps whose scores are of a kind, the best first, of equal ones the last."""
     alike = {step: score.value for step, score in scores.items() if score.kind == kind}
     return sorted(alike, key=lambda step: (alike[step], step), reverse=True)
 

@@ -38,6 +38,7 @@ def test_features_that_do_not_fit(metric, fake, words):
         (lambda: metrics.kernel_distance(X, X), "30 examples to draw from: choose from 2 to 30"),
         (lambda: metrics.precision_recall(X, X[:3]), "3 examples do not have 3 neighbours"),
         (lambda: metrics.precision_recall(X, X, k=0), "k is 1 or more"),
+        (lambda: metrics.precision_to_coverage(X, X, 3, 0), "k is 1 or more"),
         (lambda: metrics.inception_score(X, splits=31), "the 30 samples"),
         (lambda: metrics.inception_score(X[0]), r"these are \(3,\)"),
         (lambda: metrics.frechet_distance_at_infinity(X, X), "subsets from 2 to 29"),

@@ -147,8 +147,8 @@ def test_the_best_are_kept_beside_the_latest(tmp_path):
     assert save({6: 4.5}, "fd") == [2, 6]
     assert save({7: 4.0, 8: 5.0}, "fd") == [2, 8]
     assert best_step(folder) == 8  # the later one of equals
-    # By another name: what came before counts no longer.
-    assert save({9: -2.0, 10: -3.0, 11: -4.0}, "accuracy") == [9, 10, 11]
+    # Of another kind: what came before is kept, and is no longer the best.
+    assert save({9: -2.0, 10: -3.0, 11: -4.0}, "accuracy") == [2, 8, 9, 10, 11]
     assert best_step(folder) == 9
 
 
