@@ -59,13 +59,13 @@ def test_a_line_a_checkpoint_with_floor_and_protocol(run, tmp_path, capsys):
     ]
     evaluate(folder, checkpoint="8", **options)
     assert lines(folder) == found  # known already
-    evaluate(folder, extractor="random", num_samples=40)
+    evaluate(folder, extractor="random", num_samples=40, figures="cheap")
     assert [line["step"] for line in lines(folder)] == [4, 8, 8]
 
 
 def test_figures_are_those_of_the_images_that_sample_writes(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
-    evaluate(folder, extractor="pixels", num_samples=30, seed=3)
+    evaluate(folder, extractor="pixels", num_samples=30, seed=3, figures="cheap")
     sample(folder, tmp_path / "a.npz", num_samples=30, seed=3)
     with np.load(tmp_path / "a.npz") as drawn:
         fake = drawn["images"].reshape(30, -1) / 255
@@ -161,7 +161,7 @@ def test_following_ends_with_the_run(run, tmp_path, capsys, monkeypatch):
 
     monkeypatch.setattr(workdirs, "in_use", in_use)
     monkeypatch.setattr("gan_jax.evaluate.POLL", 0)
-    evaluate(folder, checkpoint="follow", extractor="random", num_samples=20)
+    evaluate(folder, checkpoint="follow", extractor="random", num_samples=20, figures="cheap")
     assert [line["step"] for line in lines(folder)] == [4, 8]
 
 
@@ -207,7 +207,7 @@ def test_a_folder_in_use_is_one_that_is_locked(tmp_path):
 def test_a_classifier_that_learns_from_fakes_alone(run, tmp_path):
     """Untrained fakes teach it nothing; the floor is what the extractor knows."""
     folder = shutil.copytree(run, tmp_path / "run")
-    options = {"extractor": "classifier", "num_samples": 40, "settings": LEARNS}
+    options = {"extractor": "classifier", "num_samples": 40, "figures": "cheap", "settings": LEARNS}
     evaluate(folder, accuracy_score=True, **options)
     (line,) = lines(folder)
     digits = load("mnist_5k"), load("mnist_5k", "test")
@@ -252,7 +252,7 @@ def test_where_nothing_can_be_written_nothing_is_computed(run, tmp_path, monkeyp
 def test_lines_of_others_are_left_alone(run, tmp_path):
     folder = shutil.copytree(run, tmp_path / "run")
     (folder / "evaluation.jsonl").write_text('{"step": 8}\n{"protocol": 1}\n{"torn')
-    evaluate(folder, extractor="random", num_samples=20)
+    evaluate(folder, extractor="random", num_samples=20, figures="cheap")
     text = (folder / "evaluation.jsonl").read_text()
     assert text.startswith('{"step": 8}\n{"protocol": 1}\n{"torn\n{"step": 8, "images"')
 

@@ -47,7 +47,7 @@ def finish(processes):
 def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
     """Adam with a large epsilon: with the usual one it magnifies the order of float sums."""
     flags = [f"--config.{net}_optimizer.eps=1e-3" for net in ("generator", "discriminator")]
-    flags += ["--config.eval.every_images=80", "--config.eval.extractor=pixels"]
+    flags += ["--config.eval.every_images=160", "--config.eval.extractor=pixels"]
     workdir = f"--workdir={tmp_path / 'two'}"
 
     statuses, (first, second) = finish(start(*flags, workdir, "--config.total_steps=20"))
@@ -66,7 +66,7 @@ def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
         np.testing.assert_allclose(state[path], array, atol=1e-5, err_msg=path)
     assert [line["step"] for line in lines(tmp_path / "two")] == list(range(4, 41, 4))
     two, alone = (json_lines.read(path / "evaluation.jsonl") for path in (tmp_path / "two", one))
-    assert [line["step"] for line in two] == [10, 20, 30, 40]
+    assert [line["step"] for line in two] == [20, 40]
     for ours, theirs in zip(two, alone, strict=True):
         assert ours["metrics"] == pytest.approx(theirs["metrics"], rel=1e-3)
     assert best_step(tmp_path / "two" / "checkpoints") == best_step(one / "checkpoints")
@@ -112,6 +112,7 @@ def test_two_processes_evaluate_as_one(start, run, tmp_path):
     folder = tmp_path / "run"
     assert run(SMOKE, f"--workdir={folder}", "--config.total_steps=20", devices=8)[0] == 0
     flags = ["--mode=evaluate", f"--workdir={folder}", "--extractor=random", "--num_samples=50"]
+    flags += ["--figures=cheap"]
     statuses, errors = finish(start(*flags))
     assert statuses == [0, 0], errors
     (two,) = json_lines.read(folder / "evaluation.jsonl")
