@@ -84,12 +84,13 @@ def _dispatch() -> None:
     # The slow imports, once the flags are known to be right.
     from gan_jax import checks, evaluate, experiment, sample, train
     from gan_jax.data import inspection
-    from gan_jax.runtime import cache, parallel, workdir
+    from gan_jax.runtime import cache, memory, parallel, workdir
 
     logging.set_verbosity(logging.WARNING)  # the libraries' chatter; ours goes through Progress
     folder = os.path.expanduser(_WORKDIR.value or f"runs/{command_line.config_name()}")
     config = flags.FLAGS.config
     cache.cache_compiled_programs()
+    memory.keep_freed_memory()
     parallel.join_processes(
         _DISTRIBUTED.value, _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
     )

@@ -1,0 +1,172 @@
+"""Convolutions as products of matrices, for a compiler whose own are slow: XLA on CPU.
+
+The three products of a convolution: its outputs, and the gradients of its inputs and of its kernel.
+Each is one product of matrices, over channels alone for 1 x 1 kernels and over patches for others;
+or, for kernels of 2 x 2 and 3 x 3 with many channels, the fewer ones of minimal filtering.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gan_jax.nn import grouped_convolution, winograd
+
+Array = jax.Array
+
+_MANY = 32  # channels from which on minimal filtering pays for its transforms
+
+
+class Geometry(NamedTuple):
+    """How a kernel moves over an image.
+
+    Attributes:
+      stride: from one output to the next, along both axes.
+      padding: zeros (before, after) each of the two axes.
+      groups: C / groups channels in and O / groups out see each other, and no others.
+    """
+
+    stride: int = 1
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    groups: int = 1
+
+
+def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
+    """Returns the convolution (N, A, B, O) of x (N, H, W, C) by kernel (k, l, C / groups, O)."""
+    x, taps, (inputs, outputs) = _padded(x, geometry), kernel.shape[:2], kernel.shape[2:]
+    stride, size = geometry.stride, _output_size(x, kernel, geometry.stride)
+    if geometry.groups > 1:
+        return grouped_convolution.product(x, kernel, geometry.groups)[:, ::stride, ::stride]
+    if _minimal(kernel.shape, size, stride):
+        return winograd.product(x, kernel)
+    if stride > 1 or inputs <= outputs:
+        return _patches(x, taps, size, stride) @ kernel.reshape(-1, outputs)
+    by_tap = x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1)  # patches would take more memory
+    by_tap = by_tap.reshape(*x.shape[:3], *taps, outputs)
+    return sum(
+        by_tap[:, i : i + size[0], j : j + size[1], i, j] for i, j in np.ndindex(*taps)
+    )
+
+
+def input_gradient(
+    gradient: Array, kernel: Array, geometry: Geometry, size: tuple[int, int]
+) -> Array:
+    """Returns what `product` sends back to x (N, *size, C) from the gradient of its outputs.
+
+    With stride s, every s-th row of x meets every s-th tap of the kernel only: so each of these
+    phases is a convolution of the gradient, with stride 1, by a part of the kernel.
+    """
+    taps = kernel.shape[:2]
+    if geometry.groups > 1:
+        gradient = _spaced(gradient, geometry.stride)
+        phases, stride = [[_back(gradient, kernel, geometry.groups)]], 1
+    else:
+        stride = geometry.stride
+        phases = [
+            [_back(gradient, kernel[i::stride, j::stride]) for j in range(min(stride, taps[1]))]
+            for i in range(min(stride, taps[0]))
+        ]
+    x = _interleaved(phases, stride) if stride > 1 else phases[0][0]
+    edges = [
+        (-before, size[axis] + before - x.shape[1 + axis], 0)
+        for axis, (before, _) in enumerate(geometry.padding)
+    ]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+
+
+def kernel_gradient(
+    x: Array, gradient: Array, geometry: Geometry, taps: tuple[int, int]
+) -> Array:
+    """Returns what `product` sends back to its kernel (*taps, C / groups, O)."""
+    x, stride, size = _padded(x, geometry), geometry.stride, gradient.shape[1:3]
+    inputs, outputs = x.shape[-1], gradient.shape[-1]
+    if geometry.groups > 1:
+        gradient = _spaced(gradient, stride)
+        x = x[:, : gradient.shape[1] + taps[0] - 1, : gradient.shape[2] + taps[1] - 1]
+        return grouped_convolution.kernel_gradient(x, gradient, geometry.groups)
+    if _minimal((*taps, inputs, outputs), size, stride):
+        return winograd.kernel_gradient(x, gradient)
+    if stride > 1 or inputs <= outputs:
+        found = _rows(_patches(x, taps, size, stride)).T @ _rows(gradient)
+        return found.reshape(*taps, inputs, outputs)
+    # Patches of what has fewer channels, where each tap moves the other way.
+    around = jnp.pad(gradient, _around(taps))
+    found = _rows(x).T @ _rows(_patches(around, taps, x.shape[1:3], 1))
+    return found.reshape(inputs, *taps, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
+
+
+def _minimal(shape: Sequence[int], size: tuple[int, int], stride: int) -> bool:
+    """Returns whether minimal filtering takes far fewer products, and its transforms are small."""
+    k, l, inputs, outputs = shape
+    if stride > 1 or k != l or k not in winograd.TRANSFORMS or min(inputs, outputs) < _MANY:
+        return False
+    tiles = math.prod(-(-outputs // 2) for outputs in size)
+    return 4 * tiles * (k + 1) ** 2 < 3 * math.prod(size) * k**2
+
+
+def _output_size(x: Array, kernel: Array, stride: int) -> tuple[int, int]:
+    height, width = (
+        (size - taps) // stride + 1
+        for size, taps in zip(x.shape[1:3], kernel.shape[:2], strict=True)
+    )
+    return height, width
+
+
+def _padded(x: Array, geometry: Geometry) -> Array:
+    return jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
+
+
+def _around(taps: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The padding with which each tap meets each place."""
+    return ((0, 0), *((k - 1, k - 1) for k in taps), (0, 0))
+
+
+def _spaced(gradient: Array, stride: int) -> Array:
+    """The gradient of what a stride of 1 would have given: zeros where it was not asked for."""
+    between = (0, 0, stride - 1)
+    return jax.lax.pad(
+        gradient, jnp.zeros((), gradient.dtype), ((0, 0, 0), between, between, (0, 0, 0))
+    )
+
+
+def _back(gradient: Array, kernel: Array, groups: int = 1) -> Array:
+    """The gradient of the inputs, with stride 1 and without padding."""
+    k, l, inputs, outputs = kernel.shape
+    turned = kernel[::-1, ::-1].reshape(k, l, inputs, groups, outputs // groups)
+    turned = turned.transpose(0, 1, 4, 3, 2).reshape(k, l, outputs // groups, groups * inputs)
+    return product(jnp.pad(gradient, _around((k, l))), turned, Geometry(groups=groups))
+
+
+def _interleaved(phases: Sequence[Sequence[Array]], stride: int) -> Array:
+    """Images whose row s i + p and column s j + q are row i and column j of phases[p][q], or 0."""
+    height, width = phases[0][0].shape[1:3]  # the others may be one shorter
+    rows = [
+        jnp.stack(
+            [
+                jnp.pad(x, ((0, 0), (0, height - x.shape[1]), (0, width - x.shape[2]), (0, 0)))
+                for x in row
+            ],
+            axis=3,
+        )
+        for row in phases
+    ]
+    x = jnp.stack(rows, axis=2)
+    missing = (stride - x.shape[2], stride - x.shape[4])
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, missing[0]), (0, 0), (0, missing[1]), (0, 0)))
+    return x.reshape(len(x), stride * height, stride * width, x.shape[-1])
+
+
+def _patches(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> Array:
+    """(N, H, W, C) to (N, *size, k * l * C)."""
+    reach = [stride * (count - 1) + 1 for count in size]
+    places = [
+        x[:, i : i + reach[0] : stride, j : j + reach[1] : stride] for i, j in np.ndindex(*taps)
+    ]
+    return places[0] if len(places) == 1 else jnp.concatenate(places, axis=-1)
+
+
+def _rows(x: Array) -> Array:
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
