@@ -1,5 +1,7 @@
 """From the last features of a discriminator to its `Outputs`: where a class may come in."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -36,6 +38,7 @@ def head(
     *,
     train: bool,
     spectral: bool = False,
+    kernel_init: Any = None,
 ) -> Outputs:
     """Makes `Outputs` of features (B, D); its layers are those of the module that calls it.
 
@@ -46,6 +49,7 @@ def head(
       conditioning: one of `CONDITIONINGS`; read where there are classes.
       train: whether spectral vectors move.
       spectral: whether kernels and tables are spectrally normalized.
+      kernel_init: draws kernels and tables; by default as `Dense` and `Embed` do.
 
     Raises:
       InputError: there is no such conditioning, or there are no labels for it.
@@ -53,14 +57,17 @@ def head(
     if conditioning not in CONDITIONINGS:
         raise InputError(f"conditioning is {conditioning!r}; there are {', '.join(CONDITIONINGS)}")
     width = features.shape[-1]
+    dense_init = {"kernel_init": kernel_init} if kernel_init else {}
+    embedding_init = {"embedding_init": kernel_init} if kernel_init else {}
 
     def dense(outputs: int, name: str | None = None) -> Array:
-        return Dense(outputs, spectral=spectral, name=name)(features, train=train)
+        return Dense(outputs, spectral=spectral, name=name, **dense_init)(features, train=train)
 
     def embedding(num_classes: int, name: str) -> Array:
         if labels is None:
             raise InputError(f"conditioning {conditioning!r} needs labels, and got none")
-        return Embed(num_classes, width, spectral=spectral, name=name)(labels, train=train)
+        table = Embed(num_classes, width, spectral=spectral, name=name, **embedding_init)
+        return table(labels, train=train)
 
     logits = dense(1)[:, 0]
     if num_classes is None or conditioning == "concatenate":

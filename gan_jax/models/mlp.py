@@ -16,6 +16,7 @@ from flax import linen as nn
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation, leaky_relu
 from gan_jax.models.heads import head
+from gan_jax.models.labels import beside_vectors
 from gan_jax.models.outputs import Outputs
 from gan_jax.nn.batch_norm import BatchNorm
 from gan_jax.nn.dense import Dense
@@ -68,7 +69,7 @@ class MLPGenerator(nn.Module):
         del keys
         if self.norm not in NORMS:
             raise InputError(f"norm is {self.norm!r}; there are {', '.join(NORMS)}")
-        x = _with_label(z, labels, self.num_classes)
+        x = beside_vectors(z, labels, self.num_classes)
         for width in self.widths:
             x = nn.Dense(width, dtype=self.dtype)(x)
             if self.norm == "batch":
@@ -113,7 +114,7 @@ class MLPDiscriminator(nn.Module):
         del keys
         x = images.reshape(images.shape[0], -1)
         if self.conditioning == "concatenate":
-            x = _with_label(x, labels, self.num_classes)
+            x = beside_vectors(x, labels, self.num_classes)
         for width in self.widths:
             dense = Dense(width, dtype=self.dtype, spectral=self.spectral)
             x = self.activation(dense(x, train=train))
@@ -126,8 +127,3 @@ class MLPDiscriminator(nn.Module):
             spectral=self.spectral,
         )
 
-
-def _with_label(x: Array, labels: Array | None, num_classes: int | None) -> Array:
-    if num_classes is None:
-        return x
-    return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)

@@ -22,18 +22,20 @@ class Dense(nn.Module):
       dtype: what it computes in; None for what inputs and parameters have in common. Parameters are
         float32 all the same.
       spectral: whether the kernel is normalized; see `spectrally_normalized`.
+      kernel_init: draws the kernel.
     """
 
     features: int
     use_bias: bool = True
     dtype: Any = None
     spectral: bool = False
+    kernel_init: Any = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         """Returns (..., features); `train` says whether the spectral vector moves."""
         shape = (x.shape[-1], self.features)
-        kernel: Any = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        kernel: Any = self.param("kernel", self.kernel_init, shape)
         bias: Any = None
         if self.use_bias:
             bias = self.param("bias", nn.initializers.zeros, (self.features,))
@@ -54,17 +56,19 @@ class Embed(nn.Module):
       num_embeddings: how many rows the table has.
       features: the length of a row.
       spectral: whether the table is normalized; see `spectrally_normalized`.
+      embedding_init: draws the table.
     """
 
     num_embeddings: int
     features: int
     spectral: bool = False
+    embedding_init: Any = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
 
     @nn.compact
     def __call__(self, indices: Array, *, train: bool) -> Array:
         """Returns (..., features) for indices (...) int32; `train` as for `Dense`."""
-        init = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)
-        table: Any = self.param("embedding", init, (self.num_embeddings, self.features))
+        shape = (self.num_embeddings, self.features)
+        table: Any = self.param("embedding", self.embedding_init, shape)
         if self.spectral:
             table = spectrally_normalized(self, "u", table, train=train)
         return jnp.take(table, indices, axis=0)

@@ -17,7 +17,7 @@ from gan_jax.nn import grouped_convolution, winograd
 
 Array = jax.Array
 
-_MANY = 32  # channels from which on minimal filtering pays for its transforms
+_MANY = 32
 
 
 class Geometry(NamedTuple):
@@ -40,6 +40,8 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
     stride, size = geometry.stride, _output_size(x, kernel, geometry.stride)
     if geometry.groups > 1:
         return grouped_convolution.product(x, kernel, geometry.groups)[:, ::stride, ::stride]
+    if _even(taps, stride):
+        return product(_phases(x, taps, size, stride), _phased(kernel, stride), Geometry())
     if _minimal(kernel.shape, size, stride):
         return winograd.product(x, kernel)
     if stride > 1 or inputs <= outputs:
@@ -54,22 +56,19 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
 def input_gradient(
     gradient: Array, kernel: Array, geometry: Geometry, size: tuple[int, int]
 ) -> Array:
-    """Returns what `product` sends back to x (N, *size, C) from the gradient of its outputs.
-
-    With stride s, every s-th row of x meets every s-th tap of the kernel only: so each of these
-    phases is a convolution of the gradient, with stride 1, by a part of the kernel.
-    """
-    taps = kernel.shape[:2]
+    """Returns what `product` sends back to x (N, *size, C) from the gradient of its outputs."""
+    stride, taps = geometry.stride, kernel.shape[:2]
     if geometry.groups > 1:
-        gradient = _spaced(gradient, geometry.stride)
-        phases, stride = [[_back(gradient, kernel, geometry.groups)]], 1
+        x = _back(_spaced(gradient, stride), kernel, geometry.groups)
+    elif _even(taps, stride):
+        x = _from_phases(_back(gradient, _phased(kernel, stride)), stride)
     else:
-        stride = geometry.stride
+        # Every s-th row of x meets every s-th tap of the kernel, and no others.
         phases = [
             [_back(gradient, kernel[i::stride, j::stride]) for j in range(min(stride, taps[1]))]
             for i in range(min(stride, taps[0]))
         ]
-    x = _interleaved(phases, stride) if stride > 1 else phases[0][0]
+        x = _interleaved(phases, stride) if stride > 1 else phases[0][0]
     edges = [
         (-before, size[axis] + before - x.shape[1 + axis], 0)
         for axis, (before, _) in enumerate(geometry.padding)
@@ -87,6 +86,10 @@ def kernel_gradient(
         gradient = _spaced(gradient, stride)
         x = x[:, : gradient.shape[1] + taps[0] - 1, : gradient.shape[2] + taps[1] - 1]
         return grouped_convolution.kernel_gradient(x, gradient, geometry.groups)
+    if _even(taps, stride):
+        fewer = (taps[0] // stride, taps[1] // stride)
+        found = kernel_gradient(_phases(x, taps, size, stride), gradient, Geometry(), fewer)
+        return _from_phased(found, stride)
     if _minimal((*taps, inputs, outputs), size, stride):
         return winograd.kernel_gradient(x, gradient)
     if stride > 1 or inputs <= outputs:
@@ -105,6 +108,40 @@ def _minimal(shape: Sequence[int], size: tuple[int, int], stride: int) -> bool:
         return False
     tiles = math.prod(-(-outputs // 2) for outputs in size)
     return 4 * tiles * (k + 1) ** 2 < 3 * math.prod(size) * k**2
+
+
+# With a stride s that divides the kernel, every s-th row and column of the image meets every s-th of
+# the kernel. As channels of one image, these phases have a stride of 1, and a kernel that is smaller.
+
+
+def _even(taps: Sequence[int], stride: int) -> bool:
+    return stride > 1 and all(k % stride == 0 for k in taps)
+
+
+def _phases(x: Array, taps: Sequence[int], size: Sequence[int], s: int) -> Array:
+    """(N, H, W, C) to (N, A + k / s - 1, B + l / s - 1, s s C), (A, B) being the outputs' size."""
+    a, b = (outputs + k // s - 1 for outputs, k in zip(size, taps, strict=True))
+    x = x[:, : a * s, : b * s].reshape(len(x), a, s, b, s, -1)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(len(x), a, b, -1)
+
+
+def _from_phases(x: Array, s: int) -> Array:
+    n, a, b, _ = x.shape
+    x = x.reshape(n, a, b, s, s, -1).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, a * s, b * s, -1)
+
+
+def _phased(kernel: Array, s: int) -> Array:
+    """(k, l, C, O) to (k / s, l / s, s s C, O)."""
+    k, l, inputs, outputs = kernel.shape
+    kernel = kernel.reshape(k // s, s, l // s, s, inputs, outputs)
+    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(k // s, l // s, -1, outputs)
+
+
+def _from_phased(kernel: Array, s: int) -> Array:
+    k, l, _, outputs = kernel.shape
+    kernel = kernel.reshape(k, l, s, s, -1, outputs).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(k * s, l * s, -1, outputs)
 
 
 def _output_size(x: Array, kernel: Array, stride: int) -> tuple[int, int]:

@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.errors import InputError
+from gan_jax.nn.batch_norm import BatchNorm
+
 Array = jax.Array
 
 
@@ -74,3 +77,45 @@ def _normalized(
     scale: Any = module.param("scale", nn.initializers.ones, x.shape[-1:])
     bias: Any = module.param("bias", nn.initializers.zeros, x.shape[-1:])
     return (centred * jax.lax.rsqrt(variance + epsilon) * scale + bias).astype(dtype)
+
+
+NORMS = ("none", "batch", "instance", "layer", "pixel")
+"""What may stand between a convolution and its activation."""
+
+
+def normalize(
+    norm: str,
+    x: Array,
+    labels: Array | None = None,
+    *,
+    train: bool,
+    num_classes: int | None = None,
+    axis_name: str | None = None,
+    dtype: Any = jnp.float32,
+) -> Array:
+    """Normalizes images by the layer of a name, which belongs to the module that calls this.
+
+    Args:
+      norm: one of `NORMS`. Batch normalization has gain and bias by class where there are classes.
+      x: (B, H, W, C).
+      labels: (B,) int32 where there are classes.
+      train: whether batch normalization uses the batch's statistics.
+      num_classes: see `BatchNorm`, as for `axis_name`.
+      axis_name: the mapped axis whose devices share a batch.
+      dtype: of the result.
+
+    Raises:
+      InputError: there is no such norm.
+    """
+    if norm == "none":
+        return x
+    if norm == "batch":
+        layer = BatchNorm(num_classes, axis_name=axis_name, dtype=dtype)
+        return layer(x, labels, train=train)
+    if norm == "instance":
+        return InstanceNorm(dtype=dtype)(x)
+    if norm == "layer":
+        return LayerNorm(dtype=dtype)(x)
+    if norm == "pixel":
+        return pixel_norm(x)
+    raise InputError(f"norm is {norm!r}; there are {', '.join(NORMS)}")

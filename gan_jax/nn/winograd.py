@@ -22,8 +22,6 @@ Array = jax.Array
 Matrix = Sequence[Sequence[float]]
 
 
-_EXACT = jax.lax.Precision.HIGHEST
-
 
 class Transforms(NamedTuple):
     """The matrices of F(2, r) by rows: `data` is B^T, `kernel` is G, `output` is A^T."""
@@ -61,9 +59,7 @@ def product(x: Array, kernel: Array) -> Array:
     size = (x.shape[1] - taps + 1, x.shape[2] - taps + 1)
     transforms = TRANSFORMS[taps]
     data = _tiles(transforms.data, x, size)
-    g = jnp.asarray(transforms.kernel, x.dtype)
-    kernels = jnp.einsum("ik,jl,klco->ijco", g, g, kernel, precision=_EXACT)
-    products = _matrices(data) @ _matrices(kernels)
+    products = _matrices(data) @ _matrices(_taps(transforms.kernel, kernel))
     products = products.reshape(*data.shape[:-1], -1)  # (r + 1, r + 1, N, h, w, O)
     rows = _combined(transforms.output, products)
     y = [jnp.stack(_combined(transforms.output, row), axis=3) for row in rows]
@@ -80,11 +76,10 @@ def kernel_gradient(x: Array, gradient: Array) -> Array:
     size = (gradient.shape[1], gradient.shape[2])
     transforms = TRANSFORMS[x.shape[1] - size[0] + 1]
     data = _tiles(transforms.data, x, size)
-    gradients = _tiles(list(zip(*transforms.output, strict=True)), gradient, size)
+    gradients = _tiles(_transposed(transforms.output), gradient, size)
     products = jnp.einsum("tmc,tmo->tco", _matrices(data), _matrices(gradients))
     products = products.reshape(*data.shape[:2], *products.shape[1:])
-    g = jnp.asarray(transforms.kernel, x.dtype)
-    return jnp.einsum("ik,jl,ijco->klco", g, g, products, precision=_EXACT)
+    return _taps(_transposed(transforms.kernel), products)
 
 
 def _tiles(matrix: Matrix, x: Array, size: tuple[int, int]) -> Array:
@@ -100,6 +95,16 @@ def _tiles(matrix: Matrix, x: Array, size: tuple[int, int]) -> Array:
     x = jnp.stack(_combined(matrix, rows))
     columns = [x[:, :, :, j : j + 2 * width - 1 : 2] for j in range(places)]
     return jnp.stack(_combined(matrix, columns), axis=1)
+
+
+def _taps(matrix: Matrix, x: Array) -> Array:
+    """M X M^T of the first two axes of x, (columns, columns, ...) to (rows, rows, ...)."""
+    x = jnp.stack(_combined(matrix, x))
+    return jnp.stack(_combined(matrix, [x[:, i] for i in range(x.shape[1])]), axis=1)
+
+
+def _transposed(matrix: Matrix) -> Matrix:
+    return list(zip(*matrix, strict=True))
 
 
 def _combined(matrix: Matrix, arrays: Sequence[Array] | Array) -> list[Array]:
