@@ -4,7 +4,12 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from gan_jax.models.biggan import BigGANDiscriminator, BigGANGenerator
+from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
+from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
+from gan_jax.models.sagan import SAGANDiscriminator, SAGANGenerator
+from gan_jax.models.sngan import SNGANDiscriminator, SNGANGenerator
 
 
 class Family(NamedTuple):
@@ -14,4 +19,13 @@ class Family(NamedTuple):
     discriminator: Callable[..., Any]
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({"mlp": Family(MLPGenerator, MLPDiscriminator)})
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "mlp": Family(MLPGenerator, MLPDiscriminator),
+        "dcgan": Family(DCGANGenerator, DCGANDiscriminator),
+        "sngan": Family(SNGANGenerator, SNGANDiscriminator),
+        "sagan": Family(SAGANGenerator, SAGANDiscriminator),
+        "biggan": Family(BigGANGenerator, BigGANDiscriminator),
+        "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+    }
+)

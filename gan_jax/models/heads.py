@@ -38,6 +38,7 @@ def head(
     *,
     train: bool,
     spectral: bool = False,
+    use_bias: bool = True,
     kernel_init: Any = None,
 ) -> Outputs:
     """Makes `Outputs` of features (B, D); its layers are those of the module that calls it.
@@ -49,6 +50,7 @@ def head(
       conditioning: one of `CONDITIONINGS`; read where there are classes.
       train: whether spectral vectors move.
       spectral: whether kernels and tables are spectrally normalized.
+      use_bias: whether the logits have a bias.
       kernel_init: draws kernels and tables; by default as `Dense` and `Embed` do.
 
     Raises:
@@ -60,8 +62,9 @@ def head(
     dense_init = {"kernel_init": kernel_init} if kernel_init else {}
     embedding_init = {"embedding_init": kernel_init} if kernel_init else {}
 
-    def dense(outputs: int, name: str | None = None) -> Array:
-        return Dense(outputs, spectral=spectral, name=name, **dense_init)(features, train=train)
+    def dense(outputs: int, name: str | None = None, use_bias: bool = True) -> Array:
+        layer = Dense(outputs, use_bias=use_bias, spectral=spectral, name=name, **dense_init)
+        return layer(features, train=train)
 
     def embedding(num_classes: int, name: str) -> Array:
         if labels is None:
@@ -69,7 +72,7 @@ def head(
         table = Embed(num_classes, width, spectral=spectral, name=name, **embedding_init)
         return table(labels, train=train)
 
-    logits = dense(1)[:, 0]
+    logits = dense(1, use_bias=use_bias)[:, 0]
     if num_classes is None or conditioning == "concatenate":
         return Outputs(logits, features)
     if conditioning == "projection":

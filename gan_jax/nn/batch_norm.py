@@ -1,4 +1,4 @@
-"""Batch normalization, over all devices, with gain and bias by class where there are classes."""
+"""Batch normalization, over all devices, with gain and bias by class or by vector where asked."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from flax import linen as nn
 
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
+from gan_jax.nn.dense import Dense
 
 Array = jax.Array
 
@@ -19,7 +20,8 @@ class BatchNorm(nn.Module):
 
     Without classes gain and bias are the parameters "scale" (C,), 1 at first, and "bias" (C,), 0 at
     first. With classes they go by the label k: gain = 1 + gain[k], bias = bias[k], of the tables
-    "gain" and "bias" (num_classes, C), both 0 at first, so that weight decay pulls gains to 1.
+    "gain" and "bias" (num_classes, C), both 0 at first, so that weight decay pulls gains to 1. With
+    vectors v, gain = 1 + v W_gain and bias = v W_bias, of the layers "gain" and "bias".
 
     The collection "batch_stats" holds "mean" and "var" (C,), which each training pass moves to
     `momentum * old + (1 - momentum) * batch`; the variance is divided by n, not by n - 1. All is
@@ -32,9 +34,12 @@ class BatchNorm(nn.Module):
       epsilon: added to the variance.
       axis_name: the mapped axis whose devices share a batch; None under plain `jit`.
       dtype: of the result.
+      spectral: whether W_gain and W_bias are spectrally normalized.
+      kernel_init: draws them.
 
     Reference: Ioffe & Szegedy 2015, "Batch normalization", algorithm 1; de Vries et al. 2017,
-    "Modulating early visual processing by language", section 3 (gain and bias as changes).
+    "Modulating early visual processing by language", section 3 (gain and bias as changes); Brock et
+    al. 2019, "Large scale GAN training for high fidelity natural image synthesis" (vectors).
     """
 
     num_classes: int | None = None
@@ -42,14 +47,16 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
     axis_name: str | None = None
     dtype: Any = jnp.float32
+    spectral: bool = False
+    kernel_init: Any = nn.initializers.lecun_normal()
 
     @nn.compact
-    def __call__(self, x: Array, labels: Array | None = None, *, train: bool) -> Array:
+    def __call__(self, x: Array, condition: Array | None = None, *, train: bool) -> Array:
         """Normalizes x (B, ..., C).
 
         Args:
           x: (B, ..., C).
-          labels: (B,) int32 where there are classes.
+          condition: labels (B,) int32 where there are classes, or vectors (B, D).
           train: whether to use the batch's statistics, and not the running ones. These move where
             their collection is mutable.
 
@@ -68,19 +75,33 @@ class BatchNorm(nn.Module):
             if not self.is_initializing() and self.is_mutable_collection("batch_stats"):
                 for running, batch in ((running_mean, mean), (running_var, var)):
                     running.value = self.momentum * running.value + (1 - self.momentum) * batch
-        gain, bias = self._gain_and_bias(labels, x.shape)
+        gain, bias = self._gain_and_bias(condition, x.shape, train=train)
         normalized = (wide - mean) * jax.lax.rsqrt(var + self.epsilon)
         return (normalized * gain + bias).astype(self.dtype)
 
-    def _gain_and_bias(self, labels: Array | None, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    def _gain_and_bias(
+        self, condition: Array | None, shape: tuple[int, ...], *, train: bool
+    ) -> tuple[Any, Any]:
         ones, zeros, channels = nn.initializers.ones, nn.initializers.zeros, shape[-1]
-        if self.num_classes is None:
+        vectors = condition is not None and condition.ndim == 2
+        if self.num_classes is None and not vectors:
             return self.param("scale", ones, (channels,)), self.param("bias", zeros, (channels,))
-        if labels is None:
+        if condition is None:
             raise InputError("a batch normalization by class needs labels, and got none")
-        tables = [
-            self.param(name, zeros, (self.num_classes, channels)) for name in ("gain", "bias")
-        ]
+
+        def of_condition(name: str) -> Any:
+            if not vectors:
+                table: Any = self.param(name, zeros, (self.num_classes, channels))
+                return jnp.take(table, condition, axis=0)
+            linear = Dense(
+                channels,
+                use_bias=False,
+                spectral=self.spectral,
+                kernel_init=self.kernel_init,
+                name=name,
+            )
+            return linear(condition, train=train)
+
         rows = (shape[0], *[1] * (len(shape) - 2), channels)
-        gain, bias = (jnp.take(table, labels, axis=0).reshape(rows) for table in tables)
+        gain, bias = (of_condition(name).reshape(rows) for name in ("gain", "bias"))
         return 1 + gain, bias

@@ -86,23 +86,21 @@ NORMS = ("none", "batch", "instance", "layer", "pixel")
 def normalize(
     norm: str,
     x: Array,
-    labels: Array | None = None,
+    condition: Array | None = None,
     *,
     train: bool,
-    num_classes: int | None = None,
-    axis_name: str | None = None,
     dtype: Any = jnp.float32,
+    **of_batch: Any,
 ) -> Array:
     """Normalizes images by the layer of a name, which belongs to the module that calls this.
 
     Args:
-      norm: one of `NORMS`. Batch normalization has gain and bias by class where there are classes.
+      norm: one of `NORMS`.
       x: (B, H, W, C).
-      labels: (B,) int32 where there are classes.
+      condition: labels (B,) or vectors (B, D), for the gain and bias of batch normalization.
       train: whether batch normalization uses the batch's statistics.
-      num_classes: see `BatchNorm`, as for `axis_name`.
-      axis_name: the mapped axis whose devices share a batch.
       dtype: of the result.
+      **of_batch: the other fields of `BatchNorm`.
 
     Raises:
       InputError: there is no such norm.
@@ -110,8 +108,7 @@ def normalize(
     if norm == "none":
         return x
     if norm == "batch":
-        layer = BatchNorm(num_classes, axis_name=axis_name, dtype=dtype)
-        return layer(x, labels, train=train)
+        return BatchNorm(dtype=dtype, **of_batch)(x, condition, train=train)
     if norm == "instance":
         return InstanceNorm(dtype=dtype)(x)
     if norm == "layer":

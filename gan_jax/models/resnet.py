@@ -1,0 +1,275 @@
+"""Residual GANs: the networks of WGAN-GP, SNGAN, SAGAN and BigGAN, which differ in their settings.
+
+Blocks of two 3 x 3 convolutions beside a 1 x 1 one. Nearest neighbours double the image in the
+generator; means of 2 x 2 pixels halve it in the discriminator, whose head sees sums over positions.
+What a family sets is in its own file: `sngan.py`, `sagan.py`, `biggan.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from gan_jax.errors import InputError
+from gan_jax.models.activations import Activation
+from gan_jax.models.heads import head
+from gan_jax.models.labels import beside_images
+from gan_jax.models.outputs import Outputs
+from gan_jax.models.sizes import doublings
+from gan_jax.nn.attention import SelfAttention
+from gan_jax.nn.conv import Conv
+from gan_jax.nn.dense import Dense, Embed
+from gan_jax.nn.norms import normalize
+from gan_jax.nn.resample import average_down, nearest_up
+
+Array = jax.Array
+
+INITS = {
+    "glorot": (
+        nn.initializers.variance_scaling(2.0, "fan_avg", "uniform"),
+        nn.initializers.glorot_uniform(),
+    ),
+    "orthogonal": (nn.initializers.orthogonal(), nn.initializers.orthogonal()),
+}
+"""How 3 x 3 kernels inside blocks, which follow a ReLU, and all others are drawn."""
+
+
+class ResNetGenerator(nn.Module):
+    """Latents (B, Z) to images (B, H, W, C).
+
+        dense to base x base; [block that doubles] n times; norm, ReLU, 3 x 3 convolution, output
+
+    where a block is `y = conv(relu(norm(conv(up(relu(norm(x))))))) + up(conv1x1(x))`.
+
+    Attributes:
+      image_shape: (H, W, C), a size of `sizes.doublings`.
+      width: that the family's `multipliers` multiply.
+      norm: one of `NORMS`; batch normalization is by class where there are classes.
+      spectral: whether every kernel is spectrally normalized.
+      attention: the height of the images inside at which self-attention stands; 0: nowhere.
+      shared_embedding: where there are classes, the length of one embedding of the class that every
+        normalization reads; 0: a table each.
+      hierarchical: whether the latent is cut into n + 1 equal parts, of which the dense layer reads
+        the first, and each block's normalizations one of the others.
+      initialization: one of `INITS`.
+      activation: after each norm.
+      output: of the last layer; `tanh` keeps images in [-1, 1].
+      num_classes: for a conditional generator.
+      axis_name: the mapped axis that batch normalization averages over; None under plain `jit`.
+      dtype: what it computes in; parameters and images are float32 all the same.
+    """
+
+    image_shape: Sequence[int]
+    width: int = 64
+    norm: str = "batch"
+    spectral: bool = False
+    attention: int = 0
+    shared_embedding: int = 0
+    hierarchical: bool = False
+    initialization: str = "glorot"
+    activation: Activation = nn.relu
+    output: Activation = jnp.tanh
+    num_classes: int | None = None
+    axis_name: str | None = None
+    dtype: Any = jnp.float32
+
+    @staticmethod
+    def multipliers(count: int) -> Sequence[int]:
+        """Returns the channels over `width`, before the first of `count` blocks and after each."""
+        if count <= 3:
+            return [4] * (count + 1)
+        return [min(16, 2**power) for power in range(count, -1, -1)]
+
+    @nn.compact
+    def __call__(
+        self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Array:
+        """Returns images (B, H, W, C).
+
+        Args:
+          z: (B, Z).
+          labels: (B,) int32 where there are classes.
+          train: whether batch normalization uses the batch's statistics, and spectral vectors move.
+          keys: not used.
+
+        Raises:
+          InputError: there is no such norm or initialization, the size cannot be made, or the latent cannot be
+            cut.
+        """
+        del keys
+        base, count = doublings(self.image_shape)
+        first, *widths = (self.width * times for times in self.multipliers(count))
+        inner_init, outer_init = _inits(self.initialization)
+        z, *conditions = self._conditions(z, labels, count)
+        dense = Dense(
+            base * base * first, kernel_init=outer_init, spectral=self.spectral, dtype=self.dtype
+        )
+        x = dense(z, train=train).reshape(-1, base, base, first)
+
+        def conv(x: Array, features: int, size: int, init: Any) -> Array:
+            layer = Conv(
+                features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype
+            )
+            return layer(x, train=train)
+
+        def active(x: Array, condition: Array | None) -> Array:
+            num_classes = self.num_classes if condition is not None else None
+            x = normalize(
+                self.norm,
+                x,
+                condition,
+                train=train,
+                dtype=self.dtype,
+                num_classes=num_classes,
+                axis_name=self.axis_name,
+                spectral=self.spectral,
+                kernel_init=outer_init,
+            )
+            return self.activation(x)
+
+        for features, condition in zip(widths, conditions, strict=True):
+            inner = conv(nearest_up(active(x, condition)), features, 3, inner_init)
+            inner = conv(active(inner, condition), features, 3, inner_init)
+            # A 1 x 1 convolution of repeated pixels repeats that of the pixels.
+            x = inner + nearest_up(conv(x, features, 1, outer_init))
+            if x.shape[1] == self.attention:
+                x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
+        x = conv(active(x, None), self.image_shape[-1], 3, outer_init)
+        return self.output(x.astype(jnp.float32))
+
+    def _conditions(self, z: Array, labels: Array | None, count: int) -> list[Any]:
+        """What the dense layer reads, and then what the normalizations of each block do."""
+        conditions: list[Any] = [labels if self.num_classes is not None else None] * count
+        if self.num_classes is not None and self.shared_embedding:
+            init = _inits(self.initialization)[1]
+            table = Embed(self.num_classes, self.shared_embedding, embedding_init=init)
+            conditions = [table(labels, train=False)] * count
+        if not self.hierarchical:
+            return [z, *conditions]
+        if z.shape[-1] % (count + 1):
+            raise InputError(
+                f"a hierarchical latent of {z.shape[-1]} cannot be cut into {count + 1} parts: set "
+                f"config.latent_dim to a multiple of {count + 1}"
+            )
+        if self.num_classes is not None and not self.shared_embedding:
+            raise InputError(
+                "a hierarchical latent with classes needs an embedding of them to stand beside: "
+                "set shared_embedding"
+            )
+        z, *parts = jnp.split(z, count + 1, axis=-1)
+        if self.num_classes is None:
+            return [z, *parts]
+        return [z, *(jnp.concatenate(pair, -1) for pair in zip(conditions, parts, strict=True))]
+
+
+class ResNetDiscriminator(nn.Module):
+    """Images (B, H, W, C) to `Outputs`.
+
+        [block that halves, or keeps, the image] n times; ReLU; sum over positions; head
+
+    where a block is `y = down(conv(relu(conv(relu(x))))) + conv1x1(down(x))`; the first has no ReLU
+    before its first convolution, and a shortcut that changes nothing has no convolution.
+
+    Attributes:
+      width: that the family's `multipliers` multiply.
+      norm: one of `NORMS`, before each ReLU inside blocks.
+      spectral: whether every kernel, the head's too, is spectrally normalized.
+      attention: the height of the images inside at which self-attention stands; 0: nowhere.
+      wide: whether the middle of a block has as many channels as its result, and not as its input.
+      pool: "sum" or "mean", over positions before the head.
+      initialization: one of `INITS`.
+      activation: the ReLU.
+      num_classes: for a conditional discriminator.
+      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label is
+        a plane a class beside the image.
+      axis_name: the mapped axis that batch normalization averages over; None under plain `jit`.
+      dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
+    """
+
+    width: int = 64
+    norm: str = "none"
+    spectral: bool = True
+    attention: int = 0
+    wide: bool = False
+    pool: str = "sum"
+    initialization: str = "glorot"
+    activation: Activation = nn.relu
+    num_classes: int | None = None
+    conditioning: str = "concatenate"
+    axis_name: str | None = None
+    dtype: Any = jnp.float32
+
+    @staticmethod
+    def multipliers(count: int) -> Sequence[int]:
+        """Returns the channels over `width` after each block, for images of `count` doublings."""
+        if count <= 3:
+            return [2] * 4
+        return [min(16, 2**power) for power in range(count + 1)]
+
+    @nn.compact
+    def __call__(
+        self, images: Array, labels: Array | None = None, *, train: bool, keys: Any = None
+    ) -> Outputs:
+        """Returns `Outputs`, whose features are sums over positions.
+
+        Args:
+          images: (B, H, W, C).
+          labels: (B,) int32 where there are classes.
+          train: whether spectral vectors move, and batch normalization uses the batch's statistics.
+          keys: not used.
+
+        Raises:
+          InputError: there is no such norm, initialization or pool, or the size cannot be halved.
+        """
+        del keys
+        _, count = doublings(images.shape[1:3])
+        halvings = min(count, 2) if count <= 3 else count
+        inner_init, outer_init = _inits(self.initialization)
+
+        def conv(x: Array, features: int, size: int, init: Any) -> Array:
+            layer = Conv(
+                features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype
+            )
+            return layer(x, train=train)
+
+        def active(x: Array) -> Array:
+            x = normalize(
+                self.norm, x, train=train, dtype=self.dtype, axis_name=self.axis_name
+            )
+            return self.activation(x)
+
+        x = images
+        if self.conditioning == "concatenate":
+            x = beside_images(x, labels, self.num_classes)
+        for block, times in enumerate(self.multipliers(count)):
+            features, halves = self.width * times, block < halvings
+            middle = features if self.wide or not block else x.shape[-1]
+            inner = conv(active(x) if block else x, middle, 3, inner_init)
+            inner = conv(active(inner), features, 3, inner_init)
+            if halves:  # the mean of a 1 x 1 convolution is that of the mean
+                inner, x = average_down(inner), average_down(x)
+            if halves or x.shape[-1] != features:
+                x = conv(x, features, 1, outer_init)
+            x = inner + x
+            if x.shape[1] == self.attention:
+                x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
+        x = self.activation(x).astype(jnp.float32)
+        if self.pool not in ("sum", "mean"):
+            raise InputError(f"pool is {self.pool!r}; there are sum, mean")
+        return head(
+            x.sum((1, 2)) if self.pool == "sum" else x.mean((1, 2)),
+            labels,
+            self.num_classes,
+            self.conditioning,
+            train=train,
+            spectral=self.spectral,
+            kernel_init=outer_init,
+        )
+
+
+def _inits(init: str) -> tuple[Any, Any]:
+    if init not in INITS:
+        raise InputError(f"initialization is {init!r}; there are {', '.join(INITS)}")
+    return INITS[init]
