@@ -17,7 +17,8 @@ from gan_jax.nn import grouped_convolution, winograd
 
 Array = jax.Array
 
-_MANY = 32
+_MANY = 32  # channels from which on minimal filtering pays for its transforms
+_FEW = 4  # channels up to which planes are faster to copy than pixels
 
 
 class Geometry(NamedTuple):
@@ -58,22 +59,26 @@ def input_gradient(
 ) -> Array:
     """Returns what `product` sends back to x (N, *size, C) from the gradient of its outputs."""
     stride, taps = geometry.stride, kernel.shape[:2]
-    if geometry.groups > 1:
-        x = _back(_spaced(gradient, stride), kernel, geometry.groups)
-    elif _even(taps, stride):
-        x = _from_phases(_back(gradient, _phased(kernel, stride)), stride)
+    befores = [before for before, _ in geometry.padding]
+    if geometry.groups > 1 or stride == 1:
+        turned = _turned(kernel, geometry.groups)
+        first = [before - k + 1 for before, k in zip(befores, taps, strict=True)]
+        reach = [length + k - 1 for length, k in zip(size, taps, strict=True)]
+        around = _cut(_spaced(gradient, stride), first, reach)
+        return product(around, turned, Geometry(groups=geometry.groups))
+    if _even(taps, stride):
+        x = _from_phases(_everywhere(gradient, _phased(kernel, stride)), stride)
     else:
         # Every s-th row of x meets every s-th tap of the kernel, and no others.
         phases = [
-            [_back(gradient, kernel[i::stride, j::stride]) for j in range(min(stride, taps[1]))]
+            [
+                _everywhere(gradient, kernel[i::stride, j::stride])
+                for j in range(min(stride, taps[1]))
+            ]
             for i in range(min(stride, taps[0]))
         ]
-        x = _interleaved(phases, stride) if stride > 1 else phases[0][0]
-    edges = [
-        (-before, size[axis] + before - x.shape[1 + axis], 0)
-        for axis, (before, _) in enumerate(geometry.padding)
-    ]
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+        x = _interleaved(phases, stride)
+    return _cut(x, befores, size)
 
 
 def kernel_gradient(
@@ -93,11 +98,14 @@ def kernel_gradient(
     if _minimal((*taps, inputs, outputs), size, stride):
         return winograd.kernel_gradient(x, gradient)
     if stride > 1 or inputs <= outputs:
-        found = _rows(_patches(x, taps, size, stride)).T @ _rows(gradient)
+        if inputs <= _FEW:
+            found = _planes(x, taps, size, stride) @ _rows(gradient)
+        else:
+            found = _over_rows(_patches(x, taps, size, stride), gradient)
         return found.reshape(*taps, inputs, outputs)
     # Patches of what has fewer channels, where each tap moves the other way.
     around = jnp.pad(gradient, _around(taps))
-    found = _rows(x).T @ _rows(_patches(around, taps, x.shape[1:3], 1))
+    found = _over_rows(x, _patches(around, taps, x.shape[1:3], 1))
     return found.reshape(inputs, *taps, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
 
 
@@ -169,12 +177,25 @@ def _spaced(gradient: Array, stride: int) -> Array:
     )
 
 
-def _back(gradient: Array, kernel: Array, groups: int = 1) -> Array:
-    """The gradient of the inputs, with stride 1 and without padding."""
+def _turned(kernel: Array, groups: int = 1) -> Array:
+    """The kernel that leads back: turned around, inputs and outputs exchanged in each group."""
     k, l, inputs, outputs = kernel.shape
     turned = kernel[::-1, ::-1].reshape(k, l, inputs, groups, outputs // groups)
-    turned = turned.transpose(0, 1, 4, 3, 2).reshape(k, l, outputs // groups, groups * inputs)
-    return product(jnp.pad(gradient, _around((k, l))), turned, Geometry(groups=groups))
+    return turned.transpose(0, 1, 4, 3, 2).reshape(k, l, outputs // groups, groups * inputs)
+
+
+def _everywhere(gradient: Array, kernel: Array) -> Array:
+    """The gradient of all inputs that a kernel meets, with stride 1: (N, A + k - 1, B + l - 1, C)."""
+    return product(jnp.pad(gradient, _around(kernel.shape[:2])), _turned(kernel), Geometry())
+
+
+def _cut(x: Array, first: Sequence[int], size: Sequence[int]) -> Array:
+    """Rows and columns from `first` on, `size` of them; zeros where there are none."""
+    edges = [
+        (-start, start + length - x.shape[1 + axis], 0)
+        for axis, (start, length) in enumerate(zip(first, size, strict=True))
+    ]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
 
 
 def _interleaved(phases: Sequence[Sequence[Array]], stride: int) -> Array:
@@ -203,6 +224,29 @@ def _patches(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) ->
         x[:, i : i + reach[0] : stride, j : j + reach[1] : stride] for i, j in np.ndindex(*taps)
     ]
     return places[0] if len(places) == 1 else jnp.concatenate(places, axis=-1)
+
+
+def _planes(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> Array:
+    """The transpose of `_patches`, (k * l * C, N * A * B): few channels are slow to interleave."""
+    x = x.transpose(3, 0, 1, 2)
+    reach = [stride * (count - 1) + 1 for count in size]
+    places = [
+        x[:, :, i : i + reach[0] : stride, j : j + reach[1] : stride]
+        for i, j in np.ndindex(*taps)
+    ]
+    return jnp.stack(places).reshape(len(places) * len(x), -1)
+
+
+def _over_rows(a: Array, b: Array) -> Array:
+    """a^T b, summed over all axes but the last, (C, D).
+
+    The compiler splits two such products over cores better than one.
+    """
+    a, b = _rows(a), _rows(b)
+    if len(a) % 2:
+        return a.T @ b
+    halves = (a.reshape(2, -1, a.shape[-1]), b.reshape(2, -1, b.shape[-1]))
+    return jnp.einsum("sri,sro->sio", *halves).sum(0)
 
 
 def _rows(x: Array) -> Array:
