@@ -17,7 +17,7 @@ from gan_jax.metrics import comparison
 from gan_jax.models.activations import ACTIVATIONS
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.heads import CONDITIONINGS
-from gan_jax.models.mlp import NORMS
+from gan_jax.nn.norms import NORMS
 from gan_jax.objectives import augment
 from gan_jax.objectives.class_losses import CLASS_LOSSES
 from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
@@ -43,6 +43,7 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "class_loss": ("none", *CLASS_LOSSES),
     **{f"{key}.schedule": SHAPES for key in _SCHEDULED},
     "generator.norm": NORMS,
+    "discriminator.norm": NORMS,
     "fake_labels": ("data", "uniform"),
     "augment.name": ("none", "diffaugment", "ada", "apa"),
     "augment.policy": augment.POLICIES,
@@ -75,6 +76,7 @@ _BELOW = {
     **{f"{key}.{beta}": 1 for key in _OPTIMIZERS for beta in _BETAS},
 }
 _AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target", "data.augment.flip")
+_USUAL_SIZES = (28, 32, 64)  # of images, one of which a network can make
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
 
@@ -95,13 +97,29 @@ def check_config(config: ConfigDict) -> None:
 
 
 def _check_building(config: ConfigDict) -> None:
-    """Checks that the core puts the parts together; of the data it knows nothing yet."""
-    size = config.data.image_size or 28
-    shape = (size, size, config.data.channels or 1)
-    facts = DataFacts(shape, num_classes=2, num_examples=1, fingerprint="")
+    """Checks that the core puts the parts together, at some size of image where none is given."""
+    refused = None
+    for size in (config.data.image_size,) if config.data.image_size else _USUAL_SIZES:
+        shape = (size, size, config.data.channels or 1)
+        try:
+            check_networks(config, DataFacts(shape, 2, num_examples=1, fingerprint=""))
+        except InputError as error:
+            refused = refused or error
+        else:
+            return
+    assert refused is not None
+    raise refused
+
+
+def check_networks(config: ConfigDict, facts: DataFacts) -> None:
+    """Checks that the core puts the parts together for data of these facts; computes nothing.
+
+    Raises:
+      InputError: it does not.
+    """
     try:
         algorithm = build_algorithm(config, facts)
-        jax.eval_shape(algorithm.init, jax.eval_shape(jax.random.key, 0))  # computes nothing
+        jax.eval_shape(algorithm.init, jax.eval_shape(jax.random.key, 0))
     except InputError as error:
         raise InputError(f"config: {error}") from None
 
@@ -181,7 +199,8 @@ def _check_fields(key: str, network: ConfigDict) -> None:
     for name in set(network) - fields - {"family"}:
         raise InputError(
             f"config.{key}.{name}: the family {network.family} has no such field."
-            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}"
+            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}. To change the "
+            "family, begin with a config that has it"
         )
 
 
@@ -271,7 +290,8 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
     """Checks what depends on the data.
 
     Raises:
-      InputError: classes are asked for and the data has none, or points are to be augmented.
+      InputError: classes are asked for and the data has none, points are to be augmented, or the
+        networks cannot make images of this size.
     """
     moved = {f"augment.name={config.augment.name}": config.augment.name != "none"}
     moved |= {f"data.augment.{name}": value > 0 for name, value in config.data.augment.items()}
@@ -282,6 +302,7 @@ def check_data(config: ConfigDict, facts: DataFacts) -> None:
     for key in ("conditional", "data.balance"):
         if facts.num_classes is None and flatten(config)[key] in (True, "uniform"):
             raise InputError(f"config.{key} needs classes, and {config.data.name} has none")
+    check_networks(config, facts)
 
 
 def check_evaluation(config: ConfigDict, source: Source) -> None:

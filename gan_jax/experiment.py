@@ -159,9 +159,13 @@ def evaluation_interval(config: ConfigDict) -> int:
 def _networks(
     config: ConfigDict, facts: DataFacts, num_classes: int | None, axis_name: str | None
 ) -> tuple[Any, Any]:
-    shared = {"num_classes": num_classes, "dtype": PRECISIONS[config.precision]}
+    shared = {
+        "num_classes": num_classes,
+        "axis_name": axis_name,
+        "dtype": PRECISIONS[config.precision],
+    }
     generator = FAMILIES[config.generator.family].generator(
-        image_shape=facts.image_shape, axis_name=axis_name, **shared, **_fields(config.generator)
+        image_shape=facts.image_shape, **shared, **_fields(config.generator)
     )
     discriminator = FAMILIES[config.discriminator.family].discriminator(
         **shared, **_fields(config.discriminator)

@@ -89,6 +89,7 @@ class MLPDiscriminator(nn.Module):
       num_classes: for a conditional discriminator.
       conditioning: how it is conditional; one of `heads.CONDITIONINGS`.
       spectral: whether every kernel, the head's too, is spectrally normalized.
+      axis_name: not used.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
 
@@ -97,6 +98,7 @@ class MLPDiscriminator(nn.Module):
     num_classes: int | None = None
     conditioning: str = "concatenate"
     spectral: bool = False
+    axis_name: str | None = None
     dtype: Any = jnp.float32
 
     @nn.compact

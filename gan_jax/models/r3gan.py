@@ -164,6 +164,7 @@ class R3GANDiscriminator(nn.Module):
       num_classes: for a conditional discriminator.
       conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label is
         a plane a class beside the image.
+      axis_name: not used.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
 
@@ -175,6 +176,7 @@ class R3GANDiscriminator(nn.Module):
     activation: Activation = leaky_relu
     num_classes: int | None = None
     conditioning: str = "concatenate"
+    axis_name: str | None = None
     dtype: Any = jnp.float32
 
     @nn.compact

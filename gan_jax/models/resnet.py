@@ -32,6 +32,7 @@ INITS = {
         nn.initializers.glorot_uniform(),
     ),
     "orthogonal": (nn.initializers.orthogonal(), nn.initializers.orthogonal()),
+    "small": (nn.initializers.normal(0.02), nn.initializers.normal(0.02)),
 }
 """How 3 x 3 kernels inside blocks, which follow a ReLU, and all others are drawn."""
 
