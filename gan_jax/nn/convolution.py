@@ -120,30 +120,17 @@ def _outputs(x: Array, kernel: Array, geometry: Geometry) -> Array:
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _of_inputs(gradient: Array, kernel: Array, geometry: Geometry, size: Any) -> Array:
     """(N, *size, C), of a gradient of the outputs and the kernel."""
-
-    def by_lax(gradient: Array, kernel: Array, geometry: Geometry, size: Any) -> Array:
-        shape = (len(gradient), *size, kernel.shape[2] * geometry.groups)
-        convolution = partial(_lax_convolution, kernel=kernel, geometry=geometry)
-        (x,) = _transpose(convolution, shape, gradient)
-        return x
-
     return _by_backend(
-        matrix_convolution.input_gradient, by_lax, gradient, kernel, geometry, size
+        matrix_convolution.input_gradient, _lax_input_gradient, gradient, kernel, geometry, size
     )
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _of_kernel(x: Array, gradient: Array, geometry: Geometry, taps: Any) -> Array:
     """(*taps, C / groups, O), of the inputs and a gradient of the outputs."""
-
-    def by_lax(x: Array, gradient: Array, geometry: Geometry, taps: Any) -> Array:
-        shape = (*taps, x.shape[-1] // geometry.groups, gradient.shape[-1])
-        (kernel,) = _transpose(
-            lambda kernel: _lax_convolution(x, kernel, geometry), shape, gradient
-        )
-        return kernel
-
-    return _by_backend(matrix_convolution.kernel_gradient, by_lax, x, gradient, geometry, taps)
+    return _by_backend(
+        matrix_convolution.kernel_gradient, _lax_kernel_gradient, x, gradient, geometry, taps
+    )
 
 
 def _outputs_forward(x: Array, kernel: Array, geometry: Geometry) -> tuple[Array, Any]:
@@ -200,18 +187,24 @@ _of_kernel.defvjp(_of_kernel_forward, _of_kernel_back)
 # ---- by backend ----------------------------------------------------------------------------------
 
 
+@partial(jax.jit, static_argnums=(0, 1, 4, 5))  # so that equal shapes are traced but once
 def _by_backend(
-    on_cpu: Callable[..., Array], elsewhere: Callable[..., Array], a: Array, b: Array, *static: Any
+    on_cpu: Callable[..., Array],
+    elsewhere: Callable[..., Array],
+    a: Array,
+    b: Array,
+    geometry: Geometry,
+    *size: Any,
 ) -> Array:
     """One of two functions of arrays and of what is known while compiling."""
 
     def in_float32(a: Array, b: Array) -> Array:
         # Half precision saves accelerators memory and time; CPUs have no arithmetic for it.
         wide = jnp.promote_types(a.dtype, jnp.float32)
-        return on_cpu(a.astype(wide), b.astype(wide), *static).astype(a.dtype)
+        return on_cpu(a.astype(wide), b.astype(wide), geometry, *size).astype(a.dtype)
 
     return jax.lax.platform_dependent(
-        a, b, cpu=in_float32, default=lambda a, b: elsewhere(a, b, *static)
+        a, b, cpu=in_float32, default=lambda a, b: elsewhere(a, b, geometry, *size)
     )
 
 
@@ -226,5 +219,17 @@ def _lax_convolution(x: Array, kernel: Array, geometry: Geometry) -> Array:
     )
 
 
-def _transpose(linear: Callable[[Array], Array], shape: Sequence[int], cotangent: Array) -> Any:
-    return jax.linear_transpose(linear, jax.ShapeDtypeStruct(shape, cotangent.dtype))(cotangent)
+def _lax_input_gradient(gradient: Array, kernel: Array, geometry: Geometry, size: Any) -> Array:
+    shape = (len(gradient), *size, kernel.shape[2] * geometry.groups)
+    return _transpose(lambda x: _lax_convolution(x, kernel, geometry), shape, gradient)
+
+
+def _lax_kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: Any) -> Array:
+    shape = (*taps, x.shape[-1] // geometry.groups, gradient.shape[-1])
+    return _transpose(lambda kernel: _lax_convolution(x, kernel, geometry), shape, gradient)
+
+
+def _transpose(linear: Callable[[Array], Array], shape: Sequence[int], cotangent: Array) -> Array:
+    argument = jax.ShapeDtypeStruct(shape, cotangent.dtype)
+    (found,) = jax.linear_transpose(linear, argument)(cotangent)
+    return found
