@@ -8,9 +8,10 @@ from gan_jax.algorithms.gan import GAN, gan
 from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weight_clipping import clip_weights
 from gan_jax.errors import InputError
-from gan_jax.models import mlp
+from gan_jax.models import biggan, dcgan, mlp, r3gan, sagan, sngan
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
+from gan_jax.nn.convolution import convolve, convolve_transposed
 from gan_jax.objectives import augment, class_losses, generator_penalties, losses, penalties
 from gan_jax.objectives.adaptive import Adaptive, OfLatents
 from gan_jax.train_state import NetState, TrainState
@@ -28,9 +29,13 @@ __all__ = [
     "StandardizedGenerator",
     "TrainState",
     "augment",
+    "biggan",
     "class_losses",
     "classifier",
     "clip_weights",
+    "convolve",
+    "convolve_transposed",
+    "dcgan",
     "gan",
     "generator_penalties",
     "half_life_decay",
@@ -38,7 +43,10 @@ __all__ = [
     "metrics",
     "mlp",
     "penalties",
+    "r3gan",
     "rng",
+    "sagan",
     "schedules",
+    "sngan",
     "standing_statistics",
 ]

@@ -44,3 +44,23 @@ def final_state(workdir):
     tree = ocp.PyTreeCheckpointHandler().restore(folder, args=ocp.args.PyTreeRestore())
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return step, {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in paths}
+
+
+_NARROW = {
+    "mlp": {"widths": (16,)},
+    "dcgan": {"width": 4},
+    "sngan": {"width": 2},
+    "sagan": {"width": 2},
+    "biggan": {"width": 2},
+    "r3gan": {"width": 4, "widths": (), "group_size": 4, "blocks": 1},
+}
+
+
+def shrunken(config):
+    """A config with narrow networks and small batches."""
+    config = config.copy_and_resolve_references()
+    for network in (config.generator, config.discriminator):
+        with network.unlocked():
+            network.update(_NARROW[network.family])
+    config.batch_size = 8
+    return config.lock()

@@ -78,9 +78,7 @@ class DCGANGenerator(nn.Module):
         widths = [self.width * min(2**power, _MOST_DOUBLED) for power in range(count)][::-1]
         bare = self.norm in ("none", "pixel")  # then a layer before it needs a bias of its own
         z = beside_vectors(z, labels, self.num_classes)
-        dense = Dense(
-            base * base * widths[0], use_bias=bare, kernel_init=_INIT, dtype=self.dtype
-        )
+        dense = Dense(base * base * widths[0], use_bias=bare, kernel_init=_INIT, dtype=self.dtype)
         x = dense(z, train=train).reshape(-1, base, base, widths[0])
         for features in [*widths[1:], self.image_shape[-1]]:
             x = normalize(
@@ -110,8 +108,8 @@ class DCGANDiscriminator(nn.Module):
       norm: one of `NORMS`. Penalties on gradients need one that looks at one example at a time.
       activation: of the hidden layers.
       num_classes: for a conditional discriminator.
-      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label is
-        a plane a class beside the image.
+      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label
+        is a plane a class beside the image.
       spectral: whether every kernel, the head's too, is spectrally normalized.
       axis_name: the mapped axis that batch normalization averages over; None under plain `jit`.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.

@@ -128,4 +128,3 @@ class MLPDiscriminator(nn.Module):
             train=train,
             spectral=self.spectral,
         )
-

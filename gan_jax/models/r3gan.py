@@ -58,8 +58,8 @@ class Block(nn.Module):
         inner = self.expansion * channels
         if inner % self.group_size:
             raise InputError(
-                f"blocks of {inner} channels cannot be cut into groups of {self.group_size}: choose "
-                "a width that group_size divides"
+                f"blocks of {inner} channels cannot be cut into groups of {self.group_size}: "
+                "choose a width that group_size divides"
             )
         draw = _normal(2 / (1 + 0.2**2) / math.sqrt(self.total))
         layers = [
@@ -130,7 +130,7 @@ class R3GANGenerator(nn.Module):
         if self.num_classes is not None:
             init = nn.initializers.normal(1 / math.sqrt(self.num_classes))
             table = Embed(self.num_classes, self.class_embedding, embedding_init=init)
-            z = jnp.concatenate([z, table(labels, train=train)], axis=-1)
+            z = jnp.concatenate([z, table(_given(labels), train=train)], axis=-1)
         shape = (base, base, widths[0])
         basis: Any = self.param("basis", nn.initializers.normal(1.0), shape)
         scale = Dense(widths[0], use_bias=False, kernel_init=_normal(1.0), dtype=self.dtype)
@@ -162,8 +162,8 @@ class R3GANDiscriminator(nn.Module):
       expansion: likewise.
       activation: likewise.
       num_classes: for a conditional discriminator.
-      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label is
-        a plane a class beside the image.
+      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label
+        is a plane a class beside the image.
       axis_name: not used.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
@@ -222,8 +222,15 @@ class R3GANDiscriminator(nn.Module):
             )
         turned = Dense(widths[0], use_bias=False, kernel_init=_normal(1.0))(features, train=train)
         init = nn.initializers.normal(1 / math.sqrt(self.num_classes * widths[0]))
-        embedded = Embed(self.num_classes, widths[0], embedding_init=init)(labels, train=train)
+        table = Embed(self.num_classes, widths[0], embedding_init=init)
+        embedded = table(_given(labels), train=train)
         return Outputs(jnp.sum(turned * embedded, axis=-1), features)
+
+
+def _given(labels: Array | None) -> Array:
+    if labels is None:
+        raise InputError("a network with classes needs labels, and got none")
+    return labels
 
 
 def _block(network: Any, stages: int) -> Block:

@@ -96,8 +96,8 @@ class ResNetGenerator(nn.Module):
           keys: not used.
 
         Raises:
-          InputError: there is no such norm or initialization, the size cannot be made, or the latent cannot be
-            cut.
+          InputError: there is no such norm or initialization, the size cannot be made, or the
+            latent cannot be cut.
         """
         del keys
         base, count = doublings(self.image_shape)
@@ -110,9 +110,7 @@ class ResNetGenerator(nn.Module):
         x = dense(z, train=train).reshape(-1, base, base, first)
 
         def conv(x: Array, features: int, size: int, init: Any) -> Array:
-            layer = Conv(
-                features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype
-            )
+            layer = Conv(features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype)
             return layer(x, train=train)
 
         def active(x: Array, condition: Array | None) -> Array:
@@ -146,6 +144,8 @@ class ResNetGenerator(nn.Module):
         if self.num_classes is not None and self.shared_embedding:
             init = _inits(self.initialization)[1]
             table = Embed(self.num_classes, self.shared_embedding, embedding_init=init)
+            if labels is None:
+                raise InputError("a network with classes needs labels, and got none")
             conditions = [table(labels, train=False)] * count
         if not self.hierarchical:
             return [z, *conditions]
@@ -183,8 +183,8 @@ class ResNetDiscriminator(nn.Module):
       initialization: one of `INITS`.
       activation: the ReLU.
       num_classes: for a conditional discriminator.
-      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label is
-        a plane a class beside the image.
+      conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label
+        is a plane a class beside the image.
       axis_name: the mapped axis that batch normalization averages over; None under plain `jit`.
       dtype: what the hidden layers compute in; parameters and logits are float32 all the same.
     """
@@ -230,15 +230,11 @@ class ResNetDiscriminator(nn.Module):
         inner_init, outer_init = _inits(self.initialization)
 
         def conv(x: Array, features: int, size: int, init: Any) -> Array:
-            layer = Conv(
-                features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype
-            )
+            layer = Conv(features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype)
             return layer(x, train=train)
 
         def active(x: Array) -> Array:
-            x = normalize(
-                self.norm, x, train=train, dtype=self.dtype, axis_name=self.axis_name
-            )
+            x = normalize(self.norm, x, train=train, dtype=self.dtype, axis_name=self.axis_name)
             return self.activation(x)
 
         x = images

@@ -21,7 +21,7 @@ def product(x: Array, kernel: Array, groups: int) -> Array:
       kernel: (k, l, C / groups, O).
       groups: see `Geometry`.
     """
-    taps = kernel.shape[:2]
+    taps = (kernel.shape[0], kernel.shape[1])
     size = (x.shape[1] - taps[0] + 1, x.shape[2] - taps[1] + 1)
     y = _tiles(x, taps, size, groups) @ _spread(kernel, groups)  # (groups, N h w, 2 2 O / groups)
     return _joined(y, x.shape[0], size)
@@ -72,7 +72,7 @@ def _joined(y: Array, n: int, size: tuple[int, int]) -> Array:
 
 
 def _spread(kernel: Array, groups: int) -> Array:
-    """The kernel at each of the outputs of a tile, (groups, places places C / g, side side O / g)."""
+    """The kernel at each output of a tile, (groups, places places C / g, side side O / g)."""
     kernel = kernel.reshape(*kernel.shape[:3], groups, -1)
     last = _SIDE - 1
     copies = [
@@ -86,10 +86,9 @@ def _spread(kernel: Array, groups: int) -> Array:
 
 def _gathered(found: Array, shape: tuple[int, ...], groups: int) -> Array:
     """The transpose of `_spread`, to (k, l, C / groups, O)."""
-    k, l, inputs, outputs = shape
+    k, m, inputs, outputs = shape
     last = _SIDE - 1
-    found = found.reshape(groups, k + last, l + last, inputs, _SIDE, _SIDE, outputs // groups)
-    kernel = sum(
-        found[:, a : a + k, b : b + l, :, a, b] for a in range(_SIDE) for b in range(_SIDE)
-    )
+    found = found.reshape(groups, k + last, m + last, inputs, _SIDE, _SIDE, outputs // groups)
+    copies = [found[:, a : a + k, b : b + m, :, a, b] for a in range(_SIDE) for b in range(_SIDE)]
+    kernel = sum(copies[1:], copies[0])
     return kernel.transpose(1, 2, 3, 0, 4).reshape(shape)

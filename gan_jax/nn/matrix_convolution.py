@@ -49,9 +49,8 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
         return _patches(x, taps, size, stride) @ kernel.reshape(-1, outputs)
     by_tap = x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1)  # patches would take more memory
     by_tap = by_tap.reshape(*x.shape[:3], *taps, outputs)
-    return sum(
-        by_tap[:, i : i + size[0], j : j + size[1], i, j] for i, j in np.ndindex(*taps)
-    )
+    shifted = [by_tap[:, i : i + size[0], j : j + size[1], i, j] for i, j in np.ndindex(*taps)]
+    return sum(shifted[1:], shifted[0])
 
 
 def input_gradient(
@@ -81,11 +80,10 @@ def input_gradient(
     return _cut(x, befores, size)
 
 
-def kernel_gradient(
-    x: Array, gradient: Array, geometry: Geometry, taps: tuple[int, int]
-) -> Array:
+def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[int, int]) -> Array:
     """Returns what `product` sends back to its kernel (*taps, C / groups, O)."""
-    x, stride, size = _padded(x, geometry), geometry.stride, gradient.shape[1:3]
+    x, stride = _padded(x, geometry), geometry.stride
+    size = (gradient.shape[1], gradient.shape[2])
     inputs, outputs = x.shape[-1], gradient.shape[-1]
     if geometry.groups > 1:
         gradient = _spaced(gradient, stride)
@@ -111,15 +109,15 @@ def kernel_gradient(
 
 def _minimal(shape: Sequence[int], size: tuple[int, int], stride: int) -> bool:
     """Returns whether minimal filtering takes far fewer products, and its transforms are small."""
-    k, l, inputs, outputs = shape
-    if stride > 1 or k != l or k not in winograd.TRANSFORMS or min(inputs, outputs) < _MANY:
+    k, m, inputs, outputs = shape
+    if stride > 1 or k != m or k not in winograd.TRANSFORMS or min(inputs, outputs) < _MANY:
         return False
     tiles = math.prod(-(-outputs // 2) for outputs in size)
     return 4 * tiles * (k + 1) ** 2 < 3 * math.prod(size) * k**2
 
 
-# With a stride s that divides the kernel, every s-th row and column of the image meets every s-th of
-# the kernel. As channels of one image, these phases have a stride of 1, and a kernel that is smaller.
+# With a stride s that divides the kernel, every s-th row and column of the image meets every s-th
+# of the kernel. As channels of one image, these phases have a stride of 1 and a smaller kernel.
 
 
 def _even(taps: Sequence[int], stride: int) -> bool:
@@ -134,6 +132,7 @@ def _phases(x: Array, taps: Sequence[int], size: Sequence[int], s: int) -> Array
 
 
 def _from_phases(x: Array, s: int) -> Array:
+    """The transpose of `_phases`, but for what that cut off."""
     n, a, b, _ = x.shape
     x = x.reshape(n, a, b, s, s, -1).transpose(0, 1, 3, 2, 4, 5)
     return x.reshape(n, a * s, b * s, -1)
@@ -141,15 +140,16 @@ def _from_phases(x: Array, s: int) -> Array:
 
 def _phased(kernel: Array, s: int) -> Array:
     """(k, l, C, O) to (k / s, l / s, s s C, O)."""
-    k, l, inputs, outputs = kernel.shape
-    kernel = kernel.reshape(k // s, s, l // s, s, inputs, outputs)
-    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(k // s, l // s, -1, outputs)
+    k, m, inputs, outputs = kernel.shape
+    kernel = kernel.reshape(k // s, s, m // s, s, inputs, outputs)
+    return kernel.transpose(0, 2, 1, 3, 4, 5).reshape(k // s, m // s, -1, outputs)
 
 
 def _from_phased(kernel: Array, s: int) -> Array:
-    k, l, _, outputs = kernel.shape
-    kernel = kernel.reshape(k, l, s, s, -1, outputs).transpose(0, 2, 1, 3, 4, 5)
-    return kernel.reshape(k * s, l * s, -1, outputs)
+    """The transpose of `_phased`."""
+    k, m, _, outputs = kernel.shape
+    kernel = kernel.reshape(k, m, s, s, -1, outputs).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(k * s, m * s, -1, outputs)
 
 
 def _output_size(x: Array, kernel: Array, stride: int) -> tuple[int, int]:
@@ -179,13 +179,13 @@ def _spaced(gradient: Array, stride: int) -> Array:
 
 def _turned(kernel: Array, groups: int = 1) -> Array:
     """The kernel that leads back: turned around, inputs and outputs exchanged in each group."""
-    k, l, inputs, outputs = kernel.shape
-    turned = kernel[::-1, ::-1].reshape(k, l, inputs, groups, outputs // groups)
-    return turned.transpose(0, 1, 4, 3, 2).reshape(k, l, outputs // groups, groups * inputs)
+    k, m, inputs, outputs = kernel.shape
+    turned = kernel[::-1, ::-1].reshape(k, m, inputs, groups, outputs // groups)
+    return turned.transpose(0, 1, 4, 3, 2).reshape(k, m, outputs // groups, groups * inputs)
 
 
 def _everywhere(gradient: Array, kernel: Array) -> Array:
-    """The gradient of all inputs that a kernel meets, with stride 1: (N, A + k - 1, B + l - 1, C)."""
+    """The gradient of all that a kernel meets with stride 1: (N, A + k - 1, B + l - 1, C)."""
     return product(jnp.pad(gradient, _around(kernel.shape[:2])), _turned(kernel), Geometry())
 
 
@@ -231,8 +231,7 @@ def _planes(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> 
     x = x.transpose(3, 0, 1, 2)
     reach = [stride * (count - 1) + 1 for count in size]
     places = [
-        x[:, :, i : i + reach[0] : stride, j : j + reach[1] : stride]
-        for i, j in np.ndindex(*taps)
+        x[:, :, i : i + reach[0] : stride, j : j + reach[1] : stride] for i, j in np.ndindex(*taps)
     ]
     return jnp.stack(places).reshape(len(places) * len(x), -1)
 

@@ -13,10 +13,10 @@ def minibatch_deviation(x: Array, group_size: int = 4) -> Array:
 
         sigma[h, w, c] = sqrt(mean_i (x[i, h, w, c] - mean_j x[j, h, w, c])^2 + 1e-8)
 
-    over the i of a group, `group_size` consecutive rows; the channel is the mean of sigma. Groups do
-    not reach over devices, and consecutive rows of the whole batch are on one device: so groups are
-    the same on any number of devices whose share of the batch a group divides. (The authors' groups
-    are of rows n apart, of each device's own n groups.)
+    over the i of a group, `group_size` consecutive rows; the channel is the mean of sigma. Devices
+    hold consecutive rows too, so that groups are the same on any number of devices whose share of
+    the batch a group divides. (The authors' groups are of rows n apart, n being the number of
+    groups of a device.)
 
     Args:
       x: (B, H, W, C).

@@ -61,9 +61,7 @@ def filter_down(x: Array, filter: Sequence[float] = BINOMIAL) -> Array:
         size = x.shape[axis] // 2
         x = _pad(x, axis, edge, edge)
         parts = [
-            value
-            / sum(filter)
-            * jax.lax.slice_in_dim(x, k, k + 2 * size - 1, stride=2, axis=axis)
+            value / sum(filter) * jax.lax.slice_in_dim(x, k, k + 2 * size - 1, stride=2, axis=axis)
             for k, value in enumerate(reversed(filter))
         ]
         x = sum(parts[1:], parts[0])

@@ -22,7 +22,6 @@ Array = jax.Array
 Matrix = Sequence[Sequence[float]]
 
 
-
 class Transforms(NamedTuple):
     """The matrices of F(2, r) by rows: `data` is B^T, `kernel` is G, `output` is A^T."""
 
@@ -49,7 +48,7 @@ TRANSFORMS: Mapping[int, Transforms] = MappingProxyType(
 
 
 def product(x: Array, kernel: Array) -> Array:
-    """Returns y[n, i, j] = sum_(k, l) x[n, i + k, j + l] kernel[k, l], (N, H - r + 1, W - r + 1, O).
+    """Returns the convolution with stride 1 and without padding, (N, H - r + 1, W - r + 1, O).
 
     Args:
       x: (N, H, W, C).
@@ -109,10 +108,14 @@ def _transposed(matrix: Matrix) -> Matrix:
 
 def _combined(matrix: Matrix, arrays: Sequence[Array] | Array) -> list[Array]:
     """M v, of a vector of arrays."""
-    return [
-        sum(x if factor == 1 else factor * x for factor, x in zip(row, arrays) if factor)
-        for row in matrix
+    return [_weighted_sum(row, arrays) for row in matrix]
+
+
+def _weighted_sum(row: Sequence[float], arrays: Sequence[Array] | Array) -> Array:
+    terms = [
+        x if factor == 1 else factor * x for factor, x in zip(row, arrays, strict=True) if factor
     ]
+    return sum(terms[1:], terms[0])
 
 
 def _matrices(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""PyTorch's side of networks.py: the same networks, losses and penalties, as a careful user writes them.
+"""PyTorch's side of networks.py: the same networks and losses, as a careful user writes them.
 
 One pass of the discriminator for reals and fakes where no batch normalization tells them apart,
 fused Adam, no synchronisation inside a step.
@@ -196,8 +196,9 @@ def step(name: str, job: Step, layout: torch.memory_format, compiled: bool) -> N
     generator, discriminator = (net.to(DEVICE, memory_format=layout) for net in builder(job))
     counts = [sum(p.numel() for p in net.parameters()) for net in (generator, discriminator)]
     adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.0, 0.99), fused=True)
-    generator_adam, discriminator_adam = adam(generator.parameters()), adam(
-        discriminator.parameters()
+    generator_adam, discriminator_adam = (
+        adam(generator.parameters()),
+        adam(discriminator.parameters()),
     )
     shape = (job.batch, job.channels, job.size, job.size)
     reals = torch.rand(shape, device=DEVICE).mul(2).sub(1).contiguous(memory_format=layout)
@@ -255,9 +256,7 @@ def layer(name: str, job: Layer, layout: torch.memory_format, compiled: bool) ->
     kernel = torch.randn(shape, device=DEVICE).contiguous(memory_format=layout)
     x = x.contiguous(memory_format=layout)
     padding = job.kernel // 2 if job.stride == 1 else (job.kernel - 1) // 2
-    forward = functools.partial(
-        F.conv2d, stride=job.stride, padding=padding, groups=job.groups
-    )
+    forward = functools.partial(F.conv2d, stride=job.stride, padding=padding, groups=job.groups)
     y = torch.randn_like(forward(x, kernel))
 
     def back(which: list[bool]) -> None:

@@ -1,0 +1,138 @@
+"""Every pair of choices of a network, shrunken, in three steps: alone, and over four devices.
+
+Every combination is a marked test:
+
+    python -m pytest -m slow tests/test_networks.py
+"""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from pairs import covering_array
+from runs import quick_jit
+
+import gan_jax
+from gan_jax.models.families import FAMILIES
+from gan_jax.objectives.losses import LOSSES
+from gan_jax.runtime import parallel
+
+BATCH, CLASSES, LATENT, STEPS = 8, 3, 12, 3
+CHOICES = {
+    "family": tuple(FAMILIES),
+    "size": (8, 14, 16),
+    "channels": (1, 3),
+    "conditioning": ("none", "concatenate", "projection"),
+    "loss": ("non_saturating", "relativistic"),
+    "penalty": (False, True),
+}
+SHRUNKEN = {
+    "mlp": ({"widths": (8,)}, {"widths": (8,)}),
+    "dcgan": ({"width": 4}, {"width": 4}),
+    "sngan": ({"width": 2}, {"width": 2}),
+    "sagan": ({"width": 2, "attention": 8}, {"width": 2, "attention": 4}),
+    "biggan": (
+        {"width": 2, "attention": 8, "shared_embedding": 3},
+        {"width": 2, "attention": 4},
+    ),
+    "r3gan": (
+        {"width": 4, "group_size": 4, "blocks": 1},
+        {"width": 4, "group_size": 4, "blocks": 1},
+    ),
+}
+"""Fields of generator and discriminator."""
+
+
+def name_of(row):
+    return "-".join(map(str, row.values()))
+
+
+def build(row, axis_name):
+    generator, discriminator = (dict(fields) for fields in SHRUNKEN[row["family"]])
+    if row["family"] == "dcgan" and row["penalty"]:
+        discriminator["norm"] = "instance"  # batch normalization has no gradients by example
+    num_classes = None
+    if row["conditioning"] != "none":
+        num_classes = CLASSES
+        discriminator["conditioning"] = row["conditioning"]
+    shape = (row["size"], row["size"], row["channels"])
+    shared = {"num_classes": num_classes, "axis_name": axis_name}
+    networks = FAMILIES[row["family"]]
+    return gan_jax.gan(
+        generator=networks.generator(image_shape=shape, **shared, **generator),
+        discriminator=networks.discriminator(**shared, **discriminator),
+        generator_optimizer=optax.sgd(0.01),
+        discriminator_optimizer=optax.sgd(0.01),
+        loss=LOSSES[row["loss"]],
+        penalties=[(gan_jax.penalties.r1, 0.1)] if row["penalty"] else (),
+        image_shape=shape,
+        latent_dim=LATENT,
+        num_classes=num_classes,
+        axis_name=axis_name,
+    )
+
+
+def drawn(gan, row):
+    """A batch for each step."""
+    random = np.random.default_rng(0)
+    rows = (gan.minibatches, BATCH)
+    for _ in range(STEPS):
+        yield {
+            "image": np.float32(
+                random.uniform(-1, 1, (*rows, row["size"], row["size"], row["channels"]))
+            ),
+            "label": np.int32(random.integers(0, CLASSES, rows)),
+            "index": np.arange(np.prod(rows), dtype=np.int32).reshape(rows),
+        }
+
+
+def spread(x):
+    """From (minibatches, rows, ...) to (4 devices, minibatches, rows, ...)."""
+    return np.moveaxis(x.reshape(len(x), 4, BATCH // 4, *x.shape[2:]), 1, 0)
+
+
+def learned(state):
+    nets = (state.generator, state.discriminator)
+    return jax.tree.leaves([(net.params, net.variables) for net in nets])
+
+
+def assert_sound(row):
+    alone, shared = build(row, None), build(row, parallel.AXIS)
+    one = four = quick_jit(alone.init)(jax.random.key(0))
+    update = quick_jit(alone.update)
+    over_devices = quick_jit(
+        jax.vmap(shared.update, axis_name=parallel.AXIS, in_axes=(None, 0), out_axes=None)
+    )
+    first = learned(one)
+    for batch in drawn(alone, row):
+        one, metrics = update(one, batch)
+        four, _ = over_devices(four, jax.tree.map(spread, batch))
+        for leaf in (*learned(one), *jax.tree.leaves(metrics)):
+            assert np.isfinite(leaf).all()
+    assert update._cache_size() == over_devices._cache_size() == 1  # nothing recompiles
+    moved = [bool(jnp.any(a != b)) for a, b in zip(first, learned(one), strict=True)]
+    assert np.mean(moved) > 0.5
+    largest = max(float(jnp.abs(leaf).max()) for leaf in learned(one))
+    for a, b in zip(learned(one), learned(four), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * largest)
+
+
+ROWS = covering_array(CHOICES)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_pairs(row):
+    assert_sound(row)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row",
+    [dict(zip(CHOICES, values, strict=True)) for values in itertools.product(*CHOICES.values())],
+    ids=name_of,
+)
+def test_all_combinations(row):
+    assert_sound(row)
