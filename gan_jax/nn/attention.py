@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.errors import InputError
 from gan_jax.nn.conv import Conv
 
 Array = jax.Array
@@ -35,7 +36,16 @@ class SelfAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
-        """Returns (B, H, W, C) for x (B, H, W, C), H and W even."""
+        """Returns (B, H, W, C) for x (B, H, W, C).
+
+        Raises:
+          InputError: H or W is odd.
+        """
+        if x.shape[1] % 2 or x.shape[2] % 2:
+            raise InputError(
+                f"self-attention at {x.shape[1]} x {x.shape[2]}: it pools 2 x 2 positions, and "
+                "needs even sizes"
+            )
 
         def project(x: Array, features: int, name: str) -> Array:
             layer = Conv(

@@ -47,7 +47,7 @@ def convolve(
     Raises:
       InputError: the shapes do not go together.
     """
-    geometry = _geometry(kernel, stride, padding, groups)
+    geometry = _geometry(x, kernel, stride, padding, groups)
     if x.shape[-1] != kernel.shape[2] * groups or kernel.shape[3] % groups:
         raise InputError(
             f"{groups} groups of a kernel {kernel.shape} do not fit images {x.shape}: C must be "
@@ -79,8 +79,8 @@ def convolve_transposed(
       InputError: the shapes do not go together.
     """
     if padding is None:
-        padding = [(-((stride - k) // 2), (k - stride) // 2) for k in kernel.shape[:2]]
-    geometry = _geometry(kernel, stride, padding, 1)
+        padding = [((k - stride + 1) // 2, (k - stride) // 2) for k in kernel.shape[:2]]
+    geometry = _geometry(x, kernel, stride, padding, 1)
     if x.shape[-1] != kernel.shape[3]:
         raise InputError(f"a kernel {kernel.shape} does not fit {x.shape}: O differs")
     size = tuple(
@@ -89,15 +89,25 @@ def convolve_transposed(
             x.shape[1:3], kernel.shape[:2], geometry.padding, strict=True
         )
     )
+    if min(size) < 1:
+        raise InputError(f"a padding of {padding} leaves nothing of images {x.shape}")
     return _of_inputs(x, kernel, geometry, size)
 
 
-def _geometry(kernel: Array, stride: int, padding: Padding | None, groups: int) -> Geometry:
+def _geometry(
+    x: Array, kernel: Array, stride: int, padding: Padding | None, groups: int
+) -> Geometry:
+    if x.ndim != 4 or kernel.ndim != 4:
+        raise InputError(
+            f"images are (N, H, W, C) and kernels (k, l, C, O): {x.shape}, {kernel.shape}"
+        )
     if padding is None:
         padding = [(k // 2, (k - 1) // 2) for k in kernel.shape[:2]]
     elif isinstance(padding, int):
         padding = [(padding, padding)] * 2
     (top, bottom), (left, right) = padding
+    if min(top, bottom, left, right) < 0:
+        raise InputError(f"a padding of {padding} is negative: the kernel is less than the stride")
     return Geometry(stride, ((top, bottom), (left, right)), groups)
 
 

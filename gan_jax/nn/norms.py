@@ -99,7 +99,7 @@ def normalize(
       x: (B, H, W, C).
       condition: labels (B,) or vectors (B, D), for the gain and bias of batch normalization.
       train: whether batch normalization uses the batch's statistics.
-      dtype: of the result.
+      dtype: of the result; without a norm x stays as it is.
       **of_batch: the other fields of `BatchNorm`.
 
     Raises:
@@ -114,5 +114,5 @@ def normalize(
     if norm == "layer":
         return LayerNorm(dtype=dtype)(x)
     if norm == "pixel":
-        return pixel_norm(x)
+        return pixel_norm(x).astype(dtype)
     raise InputError(f"norm is {norm!r}; there are {', '.join(NORMS)}")

@@ -52,7 +52,7 @@ def filter_down(x: Array, filter: Sequence[float] = BINOMIAL) -> Array:
     """Filters and takes every second pixel, (B, 2 H, 2 W, C) to (B, H, W, C).
 
     The filter has an even number n of taps and stands centred over pairs of pixels: `blur`, cut by
-    (n - 2) / 2 before and as much after, at every second place.
+    n / 2 before and as much after, at every second place.
 
     Reference: Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN".
     """
@@ -82,7 +82,7 @@ def filter_up(x: Array, filter: Sequence[float] = BINOMIAL) -> Array:
 
 
 def _filter_up(x: Array, taps: Sequence[float], axis: int) -> Array:
-    # Output 2 i + p is the sum of taps[k] x[i + (p + before - k) / 2] over k of the right parity.
+    # Output 2 i + p is the sum of taps[k] x[i + (p + before - 1 - k) / 2] over k of one parity.
     size, before = x.shape[axis], len(taps) // 2
     x = _pad(x, axis, before, before)
     phases = []

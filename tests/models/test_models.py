@@ -9,15 +9,17 @@ from gan_jax.models.families import FAMILIES
 from gan_jax.models.mlp import NORMS, MLPDiscriminator, MLPGenerator
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 
+LATENT = 12  # as many parts as a hierarchical latent is cut into divide it
+
 
 def count(tree):
     return sum(x.size for x in jax.tree.leaves(tree))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("num_classes", [None, 7])
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize(
+    ("channels", "num_classes", "dtype"), [(2, None, jnp.float32), (4, 7, jnp.bfloat16)]
+)
 def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, key):
     shape, shared = (28, 28, channels), {"num_classes": num_classes, "dtype": dtype}
     generator = FAMILIES[family].generator(image_shape=shape, **shared)
@@ -25,7 +27,7 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, k
     labels = None if num_classes is None else jnp.zeros(5, jnp.int32)
 
     def run(key):
-        images, _ = generator.init_with_output(key, jnp.zeros((5, 16)), labels, train=False)
+        images, _ = generator.init_with_output(key, jnp.zeros((5, LATENT)), labels, train=False)
         return images, discriminator.init_with_output(key, images, labels, train=False)[0]
 
     images, outputs = jax.eval_shape(run, key)
@@ -41,17 +43,24 @@ def test_half_precision_is_of_the_computation_alone(family, key):
     generator = FAMILIES[family].generator(image_shape=shape, dtype=jnp.bfloat16)
     discriminator = FAMILIES[family].discriminator(dtype=jnp.bfloat16)
     for network, inputs, first in (
-        (generator, jnp.zeros((5, 16)), lambda images: images),
+        (generator, jnp.zeros((5, LATENT)), lambda images: images),
         (discriminator, jnp.zeros((5, *shape)), lambda outputs: outputs.logits),
     ):
-        params = network.init(key, inputs, train=False)["params"]
+        variables = jax.eval_shape(
+            lambda key, n=network, x=inputs: n.init(key, x, train=False), key
+        )
+        params = variables.pop("params")
 
-        def total(params, network=network, inputs=inputs, first=first):
-            return first(network.apply({"params": params}, inputs, train=True)).sum()
+        def total(params, others, network=network, inputs=inputs, first=first):
+            outputs, _ = network.apply(
+                {"params": params, **others}, inputs, train=True, mutable=list(others)
+            )
+            return first(outputs).sum()
 
+        gradients = jax.eval_shape(jax.grad(total), params, variables)
         assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
-        assert {x.dtype for x in jax.tree.leaves(jax.grad(total)(params))} == {jnp.dtype("float32")}
-        assert "bf16" in jax.jit(total).lower(params).as_text()
+        assert {x.dtype for x in jax.tree.leaves(gradients)} == {jnp.dtype("float32")}
+        assert "bf16" in jax.jit(total).lower(params, variables).as_text()
 
 
 def test_the_mlps_of_the_article(key):

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
+from gan_jax.errors import InputError
 from gan_jax.nn.attention import SelfAttention
-from tests.runs import quick_jit
 
 
 def drawn(*shape):
@@ -97,3 +98,8 @@ def test_in_half_precision_parameters_are_float32(key):
     found, expected = applied(module, {"params": params}, x, train=True), attended(x, params)
     assert found.dtype == jnp.bfloat16
     np.testing.assert_allclose(np.float64(found), expected, atol=0.02 * np.abs(expected).max())
+
+
+def test_odd_sizes_are_refused():
+    with pytest.raises(InputError, match="7 x 7"):
+        SelfAttention().init(jax.random.key(0), jnp.zeros((1, 7, 7, 8)), train=False)

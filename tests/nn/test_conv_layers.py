@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from runs import quick_jit
 
 from gan_jax.nn.conv import Conv, ConvTranspose
 from gan_jax.nn.convolution import convolve, convolve_transposed
-from tests.runs import quick_jit
 
 FEATURES = 6
 

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 import gan_jax
 from gan_jax.nn.convolution import convolve, convolve_transposed
-from tests.runs import quick_jit
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -279,6 +279,12 @@ def test_many_at_once_are_as_each_alone(convolution, kernel_shape, options):
             r"images \(2, 8, 2, 4\) are smaller than a kernel \(3, 3, 4, 5\)",
         ),
         (lambda zeros: convolve_transposed(zeros(2, 8, 8, 4), zeros(3, 3, 4, 5)), "O differs"),
+        (lambda zeros: convolve_transposed(zeros(2, 8, 8, 4), zeros(1, 1, 3, 4)), "negative"),
+        (
+            lambda zeros: convolve_transposed(zeros(2, 1, 1, 4), zeros(2, 2, 3, 4), padding=1),
+            "leaves nothing",
+        ),
+        (lambda zeros: convolve(zeros(8, 8, 4), zeros(3, 3, 4, 5)), r"images are \(N, H, W, C\)"),
     ],
 )
 def test_shapes_that_do_not_fit_are_told(call, line):

@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 import gan_jax
 from gan_jax.nn.minibatch_deviation import minibatch_deviation
-from tests.runs import quick_jit
 
 SHAPE = (12, 3, 4, 2)
 

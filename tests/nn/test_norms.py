@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from runs import quick_jit
 
 import gan_jax
 from gan_jax.nn.batch_norm import BatchNorm
 from gan_jax.nn.norms import NORMS, InstanceNorm, LayerNorm, normalize, pixel_norm
-from tests.runs import quick_jit
 
 SHAPE, WIDTH = (4, 3, 5, 6), 7
 

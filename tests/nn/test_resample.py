@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
+from runs import quick_jit
 
 from gan_jax.nn.resample import average_down, blur, filter_down, filter_up, nearest_up
-from tests.runs import quick_jit
 
 SYMMETRIC = [(1, 1), (1, 3, 3, 1)]
 FILTERS = [*SYMMETRIC, (1, 2, 5, 2, 7, 1)]
