@@ -65,20 +65,21 @@ def _round(arguments: argparse.Namespace) -> dict[str, Any]:
                 "networks_torch.py",
                 (*flags, "--compile"),
             )
-    for side, (python, script, flags) in sides.items():
-        command = [python, str(HERE / script), arguments.what, *arguments.names, *flags]
-        output = subprocess.run(command, capture_output=True, text=True, check=False)
-        if output.returncode:
-            sys.exit(f"{' '.join(command)} ended:\n{output.stderr[-2000:]}")
-        for line in output.stdout.splitlines():
-            found = json.loads(line)
-            if "ms" not in found:
-                about |= found
-                continue
-            key = " / ".join(part for part in (found["name"], found.get("product")) if part)
-            times[side][key] = found["ms"]
-            parameters[key][side] = found.get("parameters")
-            print(f"{side:24s} {key:40s} {found['ms']:9.1f} ms", file=sys.stderr, flush=True)
+    # Name by name, so that what is compared was measured within a minute.
+    for name in arguments.names or (STEPS if arguments.what == "steps" else LAYERS):
+        for side, (python, script, flags) in sides.items():
+            command = [python, str(HERE / script), arguments.what, name, *flags]
+            output = subprocess.run(command, capture_output=True, text=True, check=False)
+            if output.returncode:
+                sys.exit(f"{' '.join(command)} ended:\n{output.stderr[-2000:]}")
+            for found in map(json.loads, output.stdout.splitlines()):
+                if "ms" not in found:
+                    about |= found
+                    continue
+                key = " / ".join(part for part in (name, found.get("product")) if part)
+                times[side][key] = found["ms"]
+                parameters[key][side] = found.get("parameters")
+                print(f"{side:24s} {key:40s} {found['ms']:9.1f} ms", file=sys.stderr, flush=True)
     for key, counts in parameters.items():
         if len(set(map(str, counts.values()))) > 1:
             sys.exit(f"{key}: not the same networks: {counts}")
