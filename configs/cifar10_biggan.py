@@ -14,43 +14,23 @@ yet reproduced here.
 
 from ml_collections import ConfigDict
 
-from configs import default
+from configs import cifar10_sngan
+
+_SETTINGS = {"family": "biggan", "width": 64, "initialization": "small"}
 
 
 def get_config() -> ConfigDict:
     """Returns the config."""
-    config = default.get_config()
-    config.data.name = "cifar10"
-    config.latent_dim = 128
-    config.conditional = True
+    config = cifar10_sngan.get_config()
     with config.unlocked():
-        config.generator = ConfigDict(
-            {
-                "family": "biggan",
-                "width": 64,
-                "hierarchical": False,
-                "shared_embedding": 0,
-                "initialization": "small",
-            }
-        )
-        config.discriminator = ConfigDict(
-            {
-                "family": "biggan",
-                "width": 64,
-                "conditioning": "projection",
-                "initialization": "small",
-            }
-        )
-    config.loss = "hinge"
-    config.fake_labels = "uniform"
-    config.penalties.r1 = 0.0
-    config.penalties.r2 = 0.0
+        config.generator = ConfigDict({**_SETTINGS, "hierarchical": False, "shared_embedding": 0})
+        config.discriminator = ConfigDict({**_SETTINGS, "conditioning": "projection"})
     config.batch_size = 50
     config.d_steps = 4
     config.total_steps = 125_000
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
-        optimizer.learning_rate = 2e-4
         optimizer.b2 = 0.999
+        optimizer.schedule = "constant"
     config.ema.half_life = 346_000.0  # a decay of 0.9999 for every 50 images
     config.ema.ramp = 0.0
     return config

@@ -1,6 +1,7 @@
 """Short runs for the tests, and reading what a run left."""
 
 import json
+import math
 import pathlib
 
 import jax
@@ -64,3 +65,24 @@ def shrunken(config):
             network.update(_NARROW[network.family])
     config.batch_size = 8
     return config.lock()
+
+
+def drawn(gan, shape, *, batch=8, classes=3, steps=2):
+    """A batch for each step, of random images and labels."""
+    random = np.random.default_rng(0)
+    rows = (gan.minibatches, batch)
+    for _ in range(steps):
+        yield {
+            "image": np.float32(random.uniform(-1, 1, (*rows, *shape))),
+            "label": np.int32(random.integers(0, classes, rows)),
+            "index": np.arange(math.prod(rows), dtype=np.int32).reshape(rows),
+        }
+
+
+def spread(batch, devices=4):
+    """From (minibatches, rows, ...) to (devices, minibatches, rows, ...), every array."""
+
+    def one(x):
+        return np.moveaxis(x.reshape(len(x), devices, -1, *x.shape[2:]), 1, 0)
+
+    return jax.tree.map(one, batch)

@@ -7,7 +7,6 @@ Every combination of what most users choose is a marked test, of one update that
 
 import functools
 import itertools
-import math
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 from pairs import covering_array, sensible_pairs
-from runs import quick_jit
+from runs import drawn, quick_jit, spread
 
 import gan_jax
 from gan_jax import experiment
@@ -127,23 +126,6 @@ def augmentation(name):
     return {"pseudo" if name == "apa" else "augment": AUGMENTS[name]}
 
 
-def drawn(gan, steps=STEPS):
-    """A batch for each step."""
-    random = np.random.default_rng(0)
-    rows = (gan.minibatches, BATCH)
-    for _ in range(steps):
-        yield {
-            "image": np.float32(random.uniform(-1, 1, (*rows, *SHAPE))),
-            "label": np.int32(random.integers(0, CLASSES, rows)),
-            "index": np.arange(math.prod(rows), dtype=np.int32).reshape(rows),
-        }
-
-
-def spread(x):
-    """From (minibatches, rows, ...) to (4 devices, minibatches, rows, ...)."""
-    return np.moveaxis(x.reshape(len(x), 4, BATCH // 4, *x.shape[2:]), 1, 0)
-
-
 @functools.cache
 def networks_at_first(conditioning):
     return quick_jit(build(PLAIN | {"conditioning": conditioning}, None).init)(jax.random.key(0))
@@ -159,7 +141,7 @@ def assert_sound(row, jit=lambda function: function, steps=STEPS, over=jax.vmap)
     alone = build(row, None)
     first, update = first_state(row, alone), jit(alone.update)
     one = first
-    for batch in drawn(alone, steps):
+    for batch in drawn(alone, SHAPE, batch=BATCH, classes=CLASSES, steps=steps):
         one, metrics = update(one, batch)
         for leaf in (*learned(one), *jax.tree.leaves(metrics)):
             assert np.isfinite(leaf).all()
@@ -173,8 +155,8 @@ def assert_sound(row, jit=lambda function: function, steps=STEPS, over=jax.vmap)
         out_axes=None,
     )
     four = first
-    for batch in drawn(alone, steps):
-        four, _ = over_devices(four, jax.tree.map(spread, batch))
+    for batch in drawn(alone, SHAPE, batch=BATCH, classes=CLASSES, steps=steps):
+        four, _ = over_devices(four, spread(batch))
     largest = max(float(jnp.abs(leaf).max()) for leaf in learned(one))
     for a, b in zip(learned(one), learned(four), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-5 * largest)
@@ -211,7 +193,7 @@ def test_what_is_refused_says_so_before_it_is_compiled(pair, words, key):
 
     def traced():
         gan = build(row, None)
-        jax.eval_shape(gan.update, jax.eval_shape(gan.init, key), next(drawn(gan)))
+        jax.eval_shape(gan.update, jax.eval_shape(gan.init, key), next(drawn(gan, SHAPE)))
 
     with pytest.raises(gan_jax.InputError, match=words):
         traced()

@@ -13,7 +13,7 @@ import numpy as np
 import optax
 import pytest
 from pairs import covering_array
-from runs import quick_jit
+from runs import drawn, quick_jit, spread
 
 import gan_jax
 from gan_jax.models.families import FAMILIES
@@ -75,25 +75,6 @@ def build(row, axis_name):
     )
 
 
-def drawn(gan, row):
-    """A batch for each step."""
-    random = np.random.default_rng(0)
-    rows = (gan.minibatches, BATCH)
-    for _ in range(STEPS):
-        yield {
-            "image": np.float32(
-                random.uniform(-1, 1, (*rows, row["size"], row["size"], row["channels"]))
-            ),
-            "label": np.int32(random.integers(0, CLASSES, rows)),
-            "index": np.arange(np.prod(rows), dtype=np.int32).reshape(rows),
-        }
-
-
-def spread(x):
-    """From (minibatches, rows, ...) to (4 devices, minibatches, rows, ...)."""
-    return np.moveaxis(x.reshape(len(x), 4, BATCH // 4, *x.shape[2:]), 1, 0)
-
-
 def learned(state):
     nets = (state.generator, state.discriminator)
     return jax.tree.leaves([(net.params, net.variables) for net in nets])
@@ -107,9 +88,10 @@ def assert_sound(row):
         jax.vmap(shared.update, axis_name=parallel.AXIS, in_axes=(None, 0), out_axes=None)
     )
     first = learned(one)
-    for batch in drawn(alone, row):
+    shape = (row["size"], row["size"], row["channels"])
+    for batch in drawn(alone, shape, batch=BATCH, classes=CLASSES, steps=STEPS):
         one, metrics = update(one, batch)
-        four, _ = over_devices(four, jax.tree.map(spread, batch))
+        four, _ = over_devices(four, spread(batch))
         for leaf in (*learned(one), *jax.tree.leaves(metrics)):
             assert np.isfinite(leaf).all()
     assert update._cache_size() == over_devices._cache_size() == 1  # nothing recompiles
