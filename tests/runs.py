@@ -58,12 +58,12 @@ _NARROW = {
 
 
 def shrunken(config):
-    """A config with narrow networks and small batches."""
+    """A config with narrow networks, small batches, and one update of each network a step."""
     config = config.copy_and_resolve_references()
     for network in (config.generator, config.discriminator):
         with network.unlocked():
             network.update(_NARROW[network.family])
-    config.batch_size = 8
+    config.batch_size, config.d_steps = 8, 1
     return config.lock()
 
 

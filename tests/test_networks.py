@@ -1,9 +1,9 @@
 """Every pair of choices of a network, shrunken, in three steps: alone, and over four devices.
 
 Programs of convolutional networks take long to compile: so every day there is one row a family; all
-pairs, and all combinations, are marked tests:
+pairs, all configs made small, and all combinations, are marked tests:
 
-    python -m pytest -m slow tests/test_networks.py -k pairs
+    python -m pytest -m slow tests/test_networks.py -k "pairs or twin"
     python -m pytest -m slow tests/test_networks.py
 """
 
@@ -15,9 +15,11 @@ import numpy as np
 import optax
 import pytest
 from pairs import covering_array
-from runs import drawn, quick_jit, spread
+from runs import ROOT, drawn, quick_jit, shrunken, spread
 
 import gan_jax
+from gan_jax import experiment
+from gan_jax.command_line import load_config
 from gan_jax.models.families import FAMILIES
 from gan_jax.objectives.losses import LOSSES
 from gan_jax.runtime import parallel
@@ -127,3 +129,34 @@ def test_pairs(row):
 )
 def test_all_combinations(row):
     assert_sound(row)
+
+
+TWINS = {
+    "mnist_dcgan": (28, 28, 1),
+    "fashion_sngan": (28, 28, 1),
+    "cifar10_sngan": (32, 32, 3),
+    "cifar10_wgan_gp": (32, 32, 3),
+    "cifar10_biggan": (32, 32, 3),
+    "cifar10_r3gan": (32, 32, 3),
+    "stacked_mnist_r3gan": (32, 32, 3),
+    "imagenet64_r3gan": (64, 64, 3),
+}
+"""Configs of convolutional networks, and their images."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWINS)
+def test_the_shrunken_twin_of_a_config_trains_in_place(name):
+    """A few steps, finite; the new state takes the memory of all that was read of the old one."""
+    config = shrunken(load_config(str(ROOT / "configs" / f"{name}.py")))
+    facts = experiment.DataFacts(TWINS[name], CLASSES, 100, "")
+    algorithm = experiment.build_algorithm(config, facts)
+    state = quick_jit(algorithm.init)(jax.random.key(0))
+    batches = list(drawn(algorithm, TWINS[name], batch=config.batch_size, classes=CLASSES))
+    update = quick_jit(algorithm.update, donate_argnums=0).lower(state, batches[0]).compile()
+    memory, read = update.memory_analysis(), sum(x.nbytes for x in batches[0].values())
+    assert memory.argument_size_in_bytes - memory.alias_size_in_bytes <= read
+    for batch in batches:
+        state, metrics = update(state, batch)
+        for leaf in (*learned(state), *jax.tree.leaves(metrics)):
+            assert np.isfinite(leaf).all()

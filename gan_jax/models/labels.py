@@ -1,9 +1,22 @@
-"""The one-hot label beside what a network reads."""
+"""Labels, and the one-hot label beside what a network reads."""
 
 import jax
 import jax.numpy as jnp
 
+from gan_jax.errors import InputError
+
 Array = jax.Array
+
+
+def given(labels: Array | None) -> Array:
+    """Returns the labels.
+
+    Raises:
+      InputError: there are none.
+    """
+    if labels is None:
+        raise InputError("a network with classes needs labels, and got none")
+    return labels
 
 
 def beside_vectors(x: Array, labels: Array | None, num_classes: int | None) -> Array:

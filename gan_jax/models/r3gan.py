@@ -20,7 +20,7 @@ from flax import linen as nn
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation, leaky_relu, linear
 from gan_jax.models.heads import head
-from gan_jax.models.labels import beside_images
+from gan_jax.models.labels import beside_images, given
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.sizes import doublings
 from gan_jax.nn.conv import Conv
@@ -130,7 +130,7 @@ class R3GANGenerator(nn.Module):
         if self.num_classes is not None:
             init = nn.initializers.normal(1 / math.sqrt(self.num_classes))
             table = Embed(self.num_classes, self.class_embedding, embedding_init=init)
-            z = jnp.concatenate([z, table(_given(labels), train=train)], axis=-1)
+            z = jnp.concatenate([z, table(given(labels), train=train)], axis=-1)
         shape = (base, base, widths[0])
         basis: Any = self.param("basis", nn.initializers.normal(1.0), shape)
         scale = Dense(widths[0], use_bias=False, kernel_init=_normal(1.0), dtype=self.dtype)
@@ -223,14 +223,8 @@ class R3GANDiscriminator(nn.Module):
         turned = Dense(widths[0], use_bias=False, kernel_init=_normal(1.0))(features, train=train)
         init = nn.initializers.normal(1 / math.sqrt(self.num_classes * widths[0]))
         table = Embed(self.num_classes, widths[0], embedding_init=init)
-        embedded = table(_given(labels), train=train)
+        embedded = table(given(labels), train=train)
         return Outputs(jnp.sum(turned * embedded, axis=-1), features)
-
-
-def _given(labels: Array | None) -> Array:
-    if labels is None:
-        raise InputError("a network with classes needs labels, and got none")
-    return labels
 
 
 def _block(network: Any, stages: int) -> Block:

@@ -15,7 +15,7 @@ from flax import linen as nn
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation
 from gan_jax.models.heads import head
-from gan_jax.models.labels import beside_images
+from gan_jax.models.labels import beside_images, given
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.sizes import doublings
 from gan_jax.nn.attention import SelfAttention
@@ -144,9 +144,7 @@ class ResNetGenerator(nn.Module):
         if self.num_classes is not None and self.shared_embedding:
             init = _inits(self.initialization)[1]
             table = Embed(self.num_classes, self.shared_embedding, embedding_init=init)
-            if labels is None:
-                raise InputError("a network with classes needs labels, and got none")
-            conditions = [table(labels, train=False)] * count
+            conditions = [table(given(labels), train=False)] * count
         if not self.hierarchical:
             return [z, *conditions]
         if z.shape[-1] % (count + 1):
@@ -177,7 +175,8 @@ class ResNetDiscriminator(nn.Module):
       width: that the family's `multipliers` multiply.
       norm: one of `NORMS`, before each ReLU inside blocks.
       spectral: whether every kernel, the head's too, is spectrally normalized.
-      attention: the height of the images inside at which self-attention stands; 0: nowhere.
+      attention: the height of the images inside at which self-attention stands, once, after the
+        block that halves them to it; 0: nowhere.
       wide: whether the middle of a block has as many channels as its result, and not as its input.
       pool: "sum" or "mean", over positions before the head.
       initialization: one of `INITS`.
@@ -250,7 +249,7 @@ class ResNetDiscriminator(nn.Module):
             if halves or x.shape[-1] != features:
                 x = conv(x, features, 1, outer_init)
             x = inner + x
-            if x.shape[1] == self.attention:
+            if halves and x.shape[1] == self.attention:
                 x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
         x = self.activation(x).astype(jnp.float32)
         if self.pool not in ("sum", "mean"):

@@ -1,4 +1,4 @@
-"""Normalizations that look at one example at a time, so that gradients by example exist."""
+"""Normalizations by name; all but batch normalization look at one example at a time."""
 
 from typing import Any
 

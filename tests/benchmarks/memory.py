@@ -5,8 +5,9 @@
 
 As the compiler states it for this backend, one device; nothing is run. The state is parameters,
 averages and optimizer states of both networks; donated means that the new state takes the old one's
-place. `small` is the config with narrow networks and a batch of 8, as the tests train it. Some full
-configs take minutes to compile on a CPU.
+place, which it does for all of it that is read. `small` is the config with narrow networks, a batch
+of 8 and one update of each network, as the tests train it. Some full configs take minutes to
+compile on a CPU.
 """
 
 import pathlib

@@ -16,14 +16,13 @@ is timed forward, for its two gradients, and for the kernel's gradient of a pena
 import argparse
 import collections
 import json
-import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 from typing import Any
 
+from mlp_job import hardware
 from network_jobs import LAYERS, PRODUCTS, STEPS
 
 HERE = pathlib.Path(__file__).parent
@@ -35,20 +34,11 @@ def main() -> None:
     arguments = _arguments()
     rounds = [_round(arguments) for _ in range(arguments.rounds)]
     table = _steps(rounds) if arguments.what == "steps" else _layers(rounds)
-    print(f"\n{hardware()}; {rounds[0]['about']}\n\n{table}")
+    machine = hardware()
+    print(f"\n{machine['cores']} cores of {machine['processor']}; {rounds[0]['about']}\n\n{table}")
     path = pathlib.Path(arguments.output) / f"networks_{arguments.what}.json"
-    path.write_text(json.dumps({"hardware": hardware(), "rounds": rounds}, indent=1))
+    path.write_text(json.dumps({"hardware": machine, "rounds": rounds}, indent=1))
     print(f"\nwritten to {path}")
-
-
-def hardware() -> str:
-    """Names the processor and how many cores there are."""
-    name = platform.processor() or platform.machine()
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        name = lines[0].split(":")[1].strip() if lines else name
-    return f"{len(os.sched_getaffinity(0))} cores of {name}"
 
 
 def _round(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -62,6 +62,10 @@ PUBLISHED = {
         *("sngan", 32, None, 128, {"width": 32}, {"spectral": False}),
         *(1_204_483, 1_053_825),
     ),
+    "sagan, CIFAR-10": (
+        *("sagan", 32, 10, 128, {"attention": 16}, {"attention": 8} | PROJECTION),
+        *(4_386_308, 1_075_586),
+    ),
     "sagan, ImageNet": ("sagan", 128, 1000, 128, {}, PROJECTION, 42_078_852, 39_463_618),
     "biggan, ImageNet 128": (
         *("biggan", 128, 1000, 120, SHARED, SHARED | PROJECTION),
