@@ -56,6 +56,9 @@ _LABELS = flags.DEFINE_list("labels", None, "sample: classes to ask for in turn,
 _STANDING_BATCHES = flags.DEFINE_integer(
     "standing_batches", 0, "sample: batches for standing statistics; 0: the running averages."
 )
+_TRUNCATION = flags.DEFINE_float(
+    "truncation", None, "sample: below 1: fewer kinds of images, and better ones [none]."
+)
 _OUTPUT = flags.DEFINE_string(
     "output", None, "sample: FILE.png, FILE.npz or a folder [<workdir>/samples/drawn.png]."
 )
@@ -117,6 +120,7 @@ def _dispatch() -> None:
             seed=_SEED.value,
             labels=_LABELS.value,
             standing_batches=_STANDING_BATCHES.value,
+            truncation=_TRUNCATION.value,
         )
     else:
         checks.check_config(config)

@@ -6,7 +6,8 @@ state, and a draw belongs to its example, not to the device that the example lan
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import jax
 import numpy as np
@@ -51,10 +52,28 @@ def normal(keys: Array, shape: Sequence[int]) -> Array:
     Bit for bit, whatever B is: compilers treat the last elements of an array, which do not fill a
     vector, by other instructions. So each row is drawn to whole vectors, and cut outside of them.
     """
+    return _by_row(jax.random.normal, keys, shape)
+
+
+def truncated_normal(keys: Array, shape: Sequence[int], *, bound: float) -> Array:
+    """Draws likewise, given that the values lie within [-bound, bound]."""
+    return _by_row(partial(_within, bound=bound), keys, shape)
+
+
+def _within(key: Array, shape: Sequence[int], bound: float) -> Array:
+    return jax.random.truncated_normal(key, -bound, bound, shape)
+
+
+def _by_row(draw: Callable[..., Array], keys: Array, shape: Sequence[int]) -> Array:
     size = math.prod(shape)
     whole = size + -size % _LANES
-    values = jax.vmap(lambda key: jax.random.normal(key, (whole,)))(keys)
+    values = jax.vmap(lambda key: draw(key, (whole,)))(keys)
     return jax.lax.optimization_barrier(values)[:, :size].reshape(-1, *shape)
+
+
+def uniform(keys: Array) -> Array:
+    """Draws a float32 from [0, 1) for each of `keys` (B,); shape (B,)."""
+    return jax.vmap(jax.random.uniform)(keys)
 
 
 def uniform_labels(keys: Array, num_classes: int) -> Array:

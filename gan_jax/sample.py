@@ -27,6 +27,7 @@ def sample(
     seed: int = 0,
     labels: Sequence[int | str] | None = None,
     standing_batches: int = 0,
+    truncation: float | None = None,
 ) -> None:
     """Writes images drawn from a checkpoint's averaged generator.
 
@@ -40,6 +41,8 @@ def sample(
       labels: classes to ask for, in turn; all of them by default. For a conditional GAN only.
       standing_batches: for batch normalization, how many batches of samples to take its statistics
         from; 0 for those that training averaged.
+      truncation: below 1, fewer kinds of images and better ones; None for all that the generator
+        makes. See `gan_jax.gan`.
 
     Raises:
       InputError: something asked for cannot be done; nothing is written.
@@ -55,7 +58,8 @@ def sample(
     asked = _labels_in_turn(labels, run.num_classes, num_samples)
     if standing_batches and (run.algorithm.standing is None or "batch_stats" not in run.weights):
         raise InputError("--standing_batches: this run's generator has no batch normalization")
-    draw = jax.jit(partial(run.algorithm.sample, num_samples=min(CHUNK, num_samples)))
+    options = {} if truncation is None else {"truncation": truncation}
+    draw = jax.jit(partial(run.algorithm.sample, num_samples=min(CHUNK, num_samples), **options))
     weights, key = jax.device_put(run.weights), jax.random.key(seed)
     if standing_batches and run.algorithm.standing is not None:
         counts = {"batches": standing_batches, "batch_size": run.config.batch_size}

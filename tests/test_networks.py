@@ -46,6 +46,10 @@ SHRUNKEN = {
         {"width": 4, "group_size": 4, "blocks": 1},
         {"width": 4, "group_size": 4, "blocks": 1},
     ),
+    "stylegan2": (
+        {"width": 4, "style_width": 4, "mapping_layers": 1},
+        {"width": 4, "style_width": 4, "mapping_layers": 1, "group_size": 2},
+    ),
 }
 """Fields of generator and discriminator."""
 
@@ -140,6 +144,8 @@ TWINS = {
     "cifar10_r3gan": (32, 32, 3),
     "stacked_mnist_r3gan": (32, 32, 3),
     "imagenet64_r3gan": (64, 64, 3),
+    "cifar10_stylegan2_ada": (32, 32, 3),
+    "ffhq256_stylegan2": (64, 64, 3),
 }
 """Configs of convolutional networks, and their images."""
 

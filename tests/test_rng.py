@@ -36,3 +36,22 @@ def test_draws_are_standard_normal(key):
     assert abs(draws.var() - 1) < 5 * np.sqrt(2 / draws.size)
     correlation = np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]
     assert abs(correlation) < 5 / np.sqrt(len(draws))
+
+
+def test_truncated_draws_are_normal_ones_that_lie_within(key):
+    keys = rng.keys_for(key, jnp.arange(4_000))
+    draws = np.asarray(rng.truncated_normal(keys, (50,), bound=1.0))
+    assert np.abs(draws).max() <= 1
+    normal = np.asarray(rng.normal(keys, (150,)))
+    expected = normal[np.abs(normal) <= 1]
+    for q in (0.1, 0.25, 0.5, 0.9):
+        np.testing.assert_allclose(np.quantile(draws, q), np.quantile(expected, q), atol=0.01)
+    part = rng.truncated_normal(keys[jnp.array([6, 2])], (50,), bound=1.0)
+    np.testing.assert_array_equal(part, draws[[6, 2]])
+
+
+def test_uniform_draws_are_uniform(key):
+    draws = np.asarray(rng.uniform(rng.keys_for(key, jnp.arange(10_000))))
+    assert draws.min() >= 0
+    assert draws.max() < 1
+    assert abs(draws.mean() - 0.5) < 5 / np.sqrt(12 * len(draws))

@@ -108,3 +108,17 @@ def test_only_the_average_is_read(workdirs, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "nothing"))
     sample(workdirs["plain"], tmp_path / "a.png", num_samples=3)
     assert not (tmp_path / "nothing").exists()
+
+
+def test_truncation(workdirs, tmp_path):
+    """Latents within 0.01 make one image, as good as; of the same draws with any other option."""
+    drawn = {}
+    for truncation in (None, 0.01, 100.0):
+        output = tmp_path / f"{truncation}.npz"
+        sample(workdirs["plain"], output, num_samples=20, truncation=truncation)
+        drawn[truncation] = np.load(output)["images"].astype(int)
+    assert drawn[0.01].std(0).max() < 2 < drawn[100.0].std(0).max()
+    assert drawn[None].std(0).max() > 2
+    with pytest.raises(InputError, match="truncation is 0; .* must be positive"):
+        sample(workdirs["plain"], tmp_path / "no.npz", truncation=0)
+    assert not (tmp_path / "no.npz").exists()

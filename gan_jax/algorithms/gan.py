@@ -1,6 +1,7 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,7 +27,7 @@ from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss
 from gan_jax.objectives.penalties import OF_REALS
-from gan_jax.rng import key_for, keys_for, normal, substream
+from gan_jax.rng import key_for, keys_for, normal, substream, truncated_normal
 from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
@@ -40,7 +41,8 @@ class GAN(NamedTuple):
       update: `(state, batch) -> (state, metrics)`: `d_steps` discriminator updates, then one
         generator update, each with fresh noise and, where it reads reals, fresh reals. Metrics are
         means over the `d_steps`.
-      sample: `(weights, key, num_samples, labels=None, *, offset=0) -> images`; see `gan`.
+      sample: `(weights, key, num_samples, labels=None, *, offset=0, truncation=None) -> images`:
+        images `offset` to `offset + num_samples` of the endless sequence that `key` names.
       minibatches: minibatches of reals that one update takes.
       diagnose: `(state, batch) -> metrics`, of a state as it is: `real_slope` and `fake_slope`, the
         mean gradient norm of the discriminator at reals and at fakes; `real_spread` and
@@ -280,19 +282,32 @@ def gan(
         labels: Array | None = None,
         *,
         offset: Array | int = 0,
+        truncation: float | None = None,
     ) -> Array:
         """Images `offset` to `offset + num_samples` of the endless sequence that `key` names.
 
         `labels` (num_samples,) are needed by a conditional GAN only; by default the classes take
-        turns.
+        turns. Truncation trades variety for quality: with a mapping network, styles move towards
+        their mean, to `truncation` times their distance; else latents are drawn from the normal
+        distribution within [-truncation, truncation] (Brock et al. 2019, section 3.1).
         """
         indices = offset + jnp.arange(num_samples)
         keys = keys_for(key, indices)
         if num_classes is not None and labels is None:
             labels = indices % num_classes
-        z = normal(substream(keys, "z"), (latent_dim,))
+        options, draw = dict[str, Any](), normal
+        if truncation is not None and getattr(generator, "has_mapping", False):
+            options["truncation"] = truncation
+        elif truncation is not None:
+            if truncation <= 0:
+                raise InputError(
+                    f"truncation is {truncation}; latents are drawn within it, so it must be "
+                    "positive"
+                )
+            draw = partial(truncated_normal, bound=truncation)
+        z = draw(substream(keys, "z"), (latent_dim,))
         keys = substream(keys, "generator")
-        images = generator.apply(weights, z, labels, train=False, keys=keys)
+        images = generator.apply(weights, z, labels, train=False, keys=keys, **options)
         return jnp.clip(images, -1, 1)  # a linear output may reach beyond
 
     return GAN(

@@ -78,9 +78,7 @@ def discriminator_step(
             def logits(images: Array) -> Array:
                 return passes.discriminate(params, state, images, rows.labels, rows.keys)[0].logits
 
-            def fakes(z: Array) -> Array:
-                fixed = state.generator.params
-                return passes.generate(fixed, state, z, rows.labels, rows.keys)[0]
+            fakes = passes.generating(state.generator.params, state, rows.labels, rows.keys)
 
             def apply(penalty: Part, keys: Array) -> Any:
                 function = given(penalty, state.controls, generate=fakes, z=rows.z)
@@ -146,8 +144,7 @@ def generator_step(
             return total + penalty, (variables, metrics | found)
 
         def penalize_with(params: PyTree, rows: Rows, weighted: Weighted) -> tuple[Array, Metrics]:
-            def generate(z: Array) -> Array:
-                return passes.generate(params, state, z, rows.fake_labels, rows.keys)[0]
+            generate = passes.generating(params, state, rows.fake_labels, rows.keys)
 
             def apply(penalty: Part, keys: Array) -> Any:
                 return given(penalty, state.controls)(generate, rows.z, keys)

@@ -42,8 +42,9 @@ def forward(
     inputs: Array,
     labels: Array | None,
     keys: Array,
+    method: str | None = None,
 ) -> tuple[Any, PyTree]:
-    """A training pass: the outputs, and what the pass makes of the variables."""
+    """A training pass, of a method if one is named: outputs, and what it makes of the variables."""
     outputs, updates = network.apply(
         {"params": params, **variables},
         inputs,
@@ -51,5 +52,6 @@ def forward(
         train=True,
         keys=keys,
         mutable=list(variables),
+        method=method,
     )
     return outputs, {**variables, **updates}

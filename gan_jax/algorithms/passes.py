@@ -9,6 +9,7 @@ from gan_jax.algorithms.network import forward
 from gan_jax.algorithms.parts import concatenated
 from gan_jax.algorithms.weighted import given
 from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.generator_penalties import Generate, Halves
 from gan_jax.rng import normal, substream, uniform_labels
 from gan_jax.train_state import PyTree, TrainState
 
@@ -49,6 +50,26 @@ class Passes(NamedTuple):
         """Returns images (B, H, W, C), and the generator's variables after the pass."""
         keys = substream(keys, "generator")
         return forward(self.generator, params, state.generator.variables, z, labels, keys)
+
+    def generating(
+        self, params: PyTree, state: TrainState, labels: Array | None, keys: Array
+    ) -> Generate:
+        """Returns the function from z to images (B, H, W, C), `Halves` where there is a mapping."""
+
+        def half(method: str | None) -> Callable[[Array], Array]:
+            variables, drawn = state.generator.variables, substream(keys, "generator")
+
+            def run(inputs: Array) -> Array:
+                outputs, _ = forward(
+                    self.generator, params, variables, inputs, labels, drawn, method
+                )
+                return outputs
+
+            return run
+
+        if getattr(self.generator, "has_mapping", False):
+            return Halves(half("mapping"), half("synthesis"))
+        return half(None)
 
     def discriminate(
         self, params: PyTree, state: TrainState, images: Array, labels: Array | None, keys: Array

@@ -10,6 +10,7 @@ from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.models.sagan import SAGANDiscriminator, SAGANGenerator
 from gan_jax.models.sngan import SNGANDiscriminator, SNGANGenerator
+from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
 
 
 class Family(NamedTuple):
@@ -27,5 +28,6 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sagan": Family(SAGANGenerator, SAGANDiscriminator),
         "biggan": Family(BigGANGenerator, BigGANDiscriminator),
         "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
+        "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     }
 )

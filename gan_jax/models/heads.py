@@ -40,6 +40,7 @@ def head(
     spectral: bool = False,
     use_bias: bool = True,
     kernel_init: Any = None,
+    dense: Any = Dense,
 ) -> Outputs:
     """Makes `Outputs` of features (B, D); its layers are those of the module that calls it.
 
@@ -52,6 +53,7 @@ def head(
       spectral: whether kernels and tables are spectrally normalized.
       use_bias: whether the logits have a bias.
       kernel_init: draws kernels and tables; by default as `Dense` and `Embed` do.
+      dense: the linear layer, in the place of `Dense`.
 
     Raises:
       InputError: there is no such conditioning, or there are no labels for it.
@@ -59,27 +61,28 @@ def head(
     if conditioning not in CONDITIONINGS:
         raise InputError(f"conditioning is {conditioning!r}; there are {', '.join(CONDITIONINGS)}")
     width = features.shape[-1]
+    options: dict[str, Any] = {"spectral": spectral} if spectral else {}
     dense_init = {"kernel_init": kernel_init} if kernel_init else {}
     embedding_init = {"embedding_init": kernel_init} if kernel_init else {}
 
-    def dense(outputs: int, name: str | None = None, use_bias: bool = True) -> Array:
-        layer = Dense(outputs, use_bias=use_bias, spectral=spectral, name=name, **dense_init)
+    def linear(outputs: int, name: str | None = None, use_bias: bool = True) -> Array:
+        layer = dense(outputs, use_bias=use_bias, name=name, **options, **dense_init)
         return layer(features, train=train)
 
     def embedding(num_classes: int, name: str) -> Array:
         if labels is None:
             raise InputError(f"conditioning {conditioning!r} needs labels, and got none")
-        table = Embed(num_classes, width, spectral=spectral, name=name, **embedding_init)
+        table = Embed(num_classes, width, name=name, **options, **embedding_init)
         return table(labels, train=train)
 
-    logits = dense(1, use_bias=use_bias)[:, 0]
+    logits = linear(1, use_bias=use_bias)[:, 0]
     if num_classes is None or conditioning == "concatenate":
         return Outputs(logits, features)
     if conditioning == "projection":
         term = jnp.sum(embedding(num_classes, "class_embedding") * features, axis=-1)
         return Outputs(logits + term, features)
     if conditioning == "proxies":
-        pair = dense(width, "class_projection"), embedding(num_classes, "class_proxies")
+        pair = linear(width, "class_projection"), embedding(num_classes, "class_proxies")
         return Outputs(logits, features, jnp.stack(pair, axis=1))
     outputs = num_classes * (2 if conditioning == "twin_classifier" else 1)
-    return Outputs(logits, features, dense(outputs, "class_logits"))
+    return Outputs(logits, features, linear(outputs, "class_logits"))

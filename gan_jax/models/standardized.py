@@ -30,12 +30,24 @@ class StandardizedGenerator(nn.Module):
     mean: Sequence[float]
     std: Sequence[float]
 
-    @nn.compact
-    def __call__(
-        self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
-    ) -> Array:
+    @property
+    def has_mapping(self) -> bool:
+        """Whether the wrapped generator is one of two halves, `mapping` and `synthesis`."""
+        return getattr(self.generator, "has_mapping", False)
+
+    def __call__(self, z: Array, labels: Array | None = None, **options: Any) -> Array:
+        """Returns images (B, H, W, C) in the units of the data; `options` as wrapped."""
+        return self._scaled(self.generator(z, labels, **options))
+
+    def mapping(self, z: Array, labels: Array | None = None, **options: Any) -> Array:
+        """Returns the wrapped generator's styles."""
+        return self.generator.mapping(z, labels, **options)
+
+    def synthesis(self, w: Array, labels: Array | None = None, **options: Any) -> Array:
         """Returns images (B, H, W, C) in the units of the data."""
-        images = self.generator(z, labels, train=train, keys=keys)
+        return self._scaled(self.generator.synthesis(w, labels, **options))
+
+    def _scaled(self, images: Array) -> Array:
         return images * jnp.asarray(self.std) + jnp.asarray(self.mean)
 
 

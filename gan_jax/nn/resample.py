@@ -28,18 +28,20 @@ def average_down(x: Array) -> Array:
     return (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
 
 
-def blur(x: Array, filter: Sequence[float] = BINOMIAL) -> Array:
-    """Filters along both axes with n taps, (B, H, W, C) to (B, H + n - 1, W + n - 1, C).
+def blur(x: Array, filter: Sequence[float] = BINOMIAL, *, padding: int | None = None) -> Array:
+    """Filters along both axes with n taps, (B, H, W, C) to (B, H + 2 p - n + 1, likewise, C).
 
-        y[i] = sum_k f[k] x[i - k],    f scaled to the sum 1,    x zero outside
+        y[i] = sum_k f[k] x[i + n - 1 - p - k],    f scaled to the sum 1,    x zero outside
 
     Args:
       x: (B, H, W, C).
       filter: f before scaling. Symmetric ones are the same turned around.
+      padding: p, from 0 on; by default n - 1, which keeps all that is not zero.
     """
+    taps = len(filter) - 1
+    padding = taps if padding is None else padding
     for axis in (1, 2):
-        taps = len(filter) - 1
-        x = _pad(x, axis, taps, taps)
+        x = _pad(x, axis, padding, padding)
         parts = [
             value / sum(filter) * jax.lax.slice_in_dim(x, taps - k, x.shape[axis] - k, axis=axis)
             for k, value in enumerate(filter)

@@ -1,15 +1,16 @@
 """Penalties on the generator, one value an example.
 
 A penalty is `penalty(generate, z, keys) -> (B,)`: `generate` maps latents (B, Z) to images
-(B, H, W, C), with all else inside: labels, keys, variables. `keys` (B,) are for what the penalty
-draws. The mean over the batch and the weight are the caller's. It may instead return a pair,
-`((B,), {name: (B,)})`: what else it found, for the metrics. Path length's, which remembers, is an
-`Adaptive`.
+(B, H, W, C), with all else inside: labels, keys, variables; that of a generator with a mapping
+network is `Halves`. `keys` (B,) are for what the penalty draws. The mean over the batch and the
+weight are the caller's. It may instead return a pair, `((B,), {name: (B,)})`: what else it found,
+for the metrics. Path length's, which remembers, is an `Adaptive`.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,25 @@ from gan_jax.objectives.penalties import norm, perturb
 from gan_jax.rng import normal, substream
 
 Array = jax.Array
-Generate = Callable[[Array], Array]
+
+
+class Halves(NamedTuple):
+    """A generator in two halves: called, `synthesis(mapping(z))`.
+
+    Attributes:
+      mapping: latents (B, Z) to styles (B, L, W), one for each of L layers.
+      synthesis: styles to images (B, H, W, C).
+    """
+
+    mapping: Callable[[Array], Array]
+    synthesis: Callable[[Array], Array]
+
+    def __call__(self, z: Array) -> Array:
+        """Returns images (B, H, W, C)."""
+        return self.synthesis(self.mapping(z))
+
+
+Generate = Callable[[Array], Array] | Halves
 GeneratorPenalty = Callable[[Generate, Array, Array], Array | tuple[Array, dict[str, Array]]]
 
 
@@ -29,20 +48,24 @@ def path_length(
     """(|J' y| - a)^2: equal steps of the latent shall change the image equally, from anywhere.
 
     J = dG/dz, y ~ N(0, 1 / (H W)) for each value of an image, and a is a moving average of the
-    lengths |J' y|: `controls["path_length_average"]`. They are returned too, as "path_lengths".
+    lengths |J' y|: `controls["path_length_average"]`. They are returned too, as "path_lengths". Of
+    `Halves` the latents are the styles w: J = dG/dw, and |J' y|^2 is the mean over their layers.
 
     Reference: Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN",
     equation 4, where y ~ N(0, 1) and the weight is gamma = ln 2 / (r^2 (ln r - ln 2)) at r x r
-    pixels, for the latents w of all 2 log2(r) - 2 layers together. The authors' code scales y as it
-    is here and averages |J' y|^2 over the layers: so the same weight is 2. It takes the penalty at
-    every 4th update of the generator.
+    pixels, for the latents w of all 2 log2(r) - 2 layers together. The authors' code scales y and
+    averages over the layers as it is done here: so the same weight is 2. It takes the penalty at
+    every 4th update of the generator, of half a batch.
     """
+    if isinstance(generate, Halves):
+        z, generate = generate.mapping(z), generate.synthesis
     images, pullback = jax.vjp(generate, z)
     height, width = images.shape[1:3]
     y = normal(substream(keys, "direction"), images.shape[1:]) / math.sqrt(height * width)
     # One backward pass serves the batch: image i depends on latent i alone.
     (gradient,) = pullback(y.astype(images.dtype))
-    lengths = norm(jnp.sum(jnp.square(gradient), axis=range(1, z.ndim)))
+    squares = jnp.sum(jnp.square(gradient), axis=-1)
+    lengths = norm(squares.mean(range(1, squares.ndim)))
     return jnp.square(lengths - controls["path_length_average"]), {"path_lengths": lengths}
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents
 from gan_jax.objectives.augment import flip, shift
-from gan_jax.rng import normal, substream
+from gan_jax.rng import normal, substream, uniform
 
 Array = jax.Array
 Discriminate = Callable[[Array], Array]
@@ -98,7 +98,7 @@ def dragan(discriminate: Discriminate, real: Array, fake: Array, keys: Array) ->
 
 
 def _between(real: Array, fake: Array, keys: Array) -> Array:
-    share = jax.vmap(jax.random.uniform)(keys).reshape(-1, *[1] * (real.ndim - 1))
+    share = uniform(keys).reshape(-1, *[1] * (real.ndim - 1))
     return share * real + (1 - share) * fake
 
 

@@ -87,6 +87,19 @@ PUBLISHED = {
         *("r3gan", 64, 1000, 64, IMAGENET, IMAGENET | PROJECTION),
         *(103_570_432, 107_205_120),
     ),
+    "stylegan2, FFHQ 256": (
+        *("stylegan2", 256, None, 512, {"channel_base": 16384}, {"channel_base": 16384}),
+        *(24_767_458, 24_001_089),
+    ),
+    "stylegan2, FFHQ 1024": ("stylegan2", 1024, None, 512, {}, {}, 30_370_060, 29_012_513),
+    "stylegan2, CIFAR-10": (
+        *("stylegan2", 32, None, 512, {"mapping_layers": 2}, {"residual": False}),
+        *(19_947_539, 20_720_641),
+    ),
+    "stylegan2, CIFAR-10, classes": (
+        *("stylegan2", 32, 10, 512, {"mapping_layers": 2}, {"residual": False} | PROJECTION),
+        *(20_215_315, 23_089_664),
+    ),
 }
 
 

@@ -1,0 +1,222 @@
+"""StyleGAN2's two halves: against their formulas, styles mixed and truncated, noise by example."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from runs import quick_jit
+
+import gan_jax
+from gan_jax import rng
+from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_jax.objectives.generator_penalties import PATH_LENGTH
+
+LATENT, ROWS, LAYERS = 6, 64, 4
+SMALL = {"image_shape": (8, 8, 3), "width": 5, "style_width": 7, "mapping_layers": 2}
+KEYS = rng.keys_for(jax.random.key(3), jnp.arange(ROWS))
+Z = rng.normal(KEYS, (LATENT,))
+
+
+def initialized(module, *inputs):
+    return quick_jit(lambda *inputs: module.init(jax.random.key(0), *inputs, train=False))(*inputs)
+
+
+def applied(module, variables, *inputs, train=False, **options):
+    """Compiled, with keys as an argument."""
+    keys = options.pop("keys", None)
+
+    def run(variables, keys, *inputs):
+        return module.apply(variables, *inputs, train=train, keys=keys, **options)
+
+    return quick_jit(run)(variables, keys, *inputs)
+
+
+@pytest.fixture(scope="module")
+def variables():
+    """With a mean of styles that is not 0, and strengths and biases that are not either."""
+    drawn = initialized(StyleGAN2Generator(**SMALL), Z[:1])
+    random = np.random.default_rng(0)
+
+    def moved(path, leaf):
+        name = path[-1].key
+        return (
+            leaf if name.startswith(("kernel", "first")) else leaf + random.normal(size=leaf.shape)
+        )
+
+    return jax.tree_util.tree_map_with_path(moved, drawn)
+
+
+def mapped(variables, *, train=False, keys=KEYS, mutable=False, **fields):
+    """Styles; in training, a pair with the variables that moved."""
+    options = {"train": train, "keys": keys, "mutable": mutable, "method": "mapping"}
+    return applied(StyleGAN2Generator(**SMALL | fields), variables, Z, **options)
+
+
+def pixel_norm(x):
+    return x / np.sqrt(np.square(x).mean(-1, keepdims=True) + 1e-8)
+
+
+def leaky(x):
+    return np.sqrt(2) * np.where(x > 0, x, 0.2 * x)
+
+
+def test_the_mapping_is_its_formula(variables):
+    w = pixel_norm(np.float64(Z))
+    for layer in range(2):
+        params = variables["params"]["style_of"][f"EqualizedDense_{layer}"]
+        kernel, bias = np.float64(params["kernel"]), np.float64(params["bias"])
+        w = leaky(0.01 * (w @ kernel / np.sqrt(len(kernel)) + bias))
+    found = mapped(variables)
+    assert found.shape == (ROWS, LAYERS, 7)
+    for layer in range(LAYERS):
+        np.testing.assert_allclose(found[:, layer], w, rtol=0, atol=1e-5 * np.abs(w).max())
+
+
+def test_the_image_is_the_sum_of_what_the_stages_add(variables):
+    """Doubled by the filter from stage to stage; a stage's last w is the first of the next."""
+    w = jax.random.normal(jax.random.key(1), (2, LAYERS, 7))
+    generator = StyleGAN2Generator(**SMALL)
+
+    @quick_jit
+    def image(params, w):
+        return generator.apply({**variables, "params": params}, w, train=False, method="synthesis")
+
+    params = variables["params"]
+    moves = {  # of one layer's style alone: which stages' sizes can see it
+        layer: np.abs(image(params, w) - image(params, w.at[:, layer].add(1.0))).max()
+        for layer in range(LAYERS)
+    }
+    assert min(moves.values()) > 1e-3
+    silent = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: jnp.zeros_like(leaf) if "ModulatedConv_1" in str(path[1:3]) else leaf,
+        params,
+    )
+    # Without the colours of the last stage, the last style has nothing to say, the others have.
+    same = image(silent, w.at[:, 3].add(1.0))
+    np.testing.assert_array_equal(image(silent, w), same)
+    assert np.abs(image(silent, w.at[:, 1].add(1.0)) - image(silent, w)).max() > 1e-3
+
+
+def test_styles_are_mixed_from_a_layer_on_in_training_only(variables):
+    plain, other = mapped(variables), mapped(variables, keys=rng.substream(KEYS, "x"))
+    np.testing.assert_array_equal(plain, other)  # no draws without training
+    (mixed, _) = mapped(variables, train=True, mutable=["mean_style"])
+    others = rng.normal(rng.substream(KEYS, "mixing"), (LATENT,))
+    second = applied(StyleGAN2Generator(**SMALL), variables, others, method="mapping")
+    near = {"rtol": 0, "atol": 1e-5 * float(jnp.abs(plain).max())}
+    kept = np.isclose(mixed, plain, **near).all(-1)
+    assert np.all(kept | np.isclose(mixed, second, **near).all(-1))
+    counts = kept.sum(1)
+    for row, count in zip(kept, counts, strict=True):
+        assert row[:count].all()  # first layers keep theirs
+    assert counts.min() == 1  # the first always does
+    assert set(counts.tolist()) == {1, 2, 3, LAYERS}
+    assert 0.02 < (counts == LAYERS).mean() < 0.25  # one in ten is not mixed
+    never, _ = mapped(variables, train=True, mutable=["mean_style"], mixing=0.0)
+    np.testing.assert_allclose(never, plain, **near)
+    with pytest.raises(gan_jax.InputError, match="give keys, or set mixing to 0"):
+        mapped(variables, train=True, keys=None, mutable=["mean_style"])
+
+
+def test_the_mean_of_styles_follows_in_training(variables):
+    _, moved = mapped(variables, train=True, mutable=["mean_style"])
+    mean = variables["mean_style"]["mean"]
+    expected = 0.995 * mean + 0.005 * mapped(variables)[:, 0].mean(0)
+    np.testing.assert_allclose(moved["mean_style"]["mean"], expected, rtol=1e-5)
+
+
+def test_truncation_moves_styles_towards_their_mean(variables):
+    mean, plain = variables["mean_style"]["mean"], mapped(variables)
+    generator = StyleGAN2Generator(**SMALL)
+    for psi in (0.0, 0.5, 2.0):
+        found = applied(generator, variables, Z, truncation=psi, method="mapping")
+        np.testing.assert_allclose(found, mean + psi * (plain - mean), rtol=1e-4, atol=1e-5)
+    whole = applied(generator, variables, Z[:3], truncation=0.0)
+    np.testing.assert_allclose(whole, jnp.broadcast_to(whole[:1], whole.shape), atol=1e-4)
+
+
+def test_noise_is_drawn_by_example_and_has_strength_zero_at_first(variables):
+    generator = StyleGAN2Generator(**SMALL)
+
+    def images(variables, keys, rows=slice(None)):
+        return applied(generator, variables, Z[rows], keys=keys)
+
+    noisy, silent = images(variables, KEYS), images(variables, None)
+    assert np.abs(noisy - silent).max() > 0.01
+    np.testing.assert_allclose(images(variables, KEYS[:3], slice(3)), noisy[:3], atol=1e-4)
+    first = initialized(generator, Z[:1])
+    np.testing.assert_allclose(images(first, KEYS), images(first, None), atol=1e-5)
+
+
+def test_the_penalty_on_path_length_is_of_styles(variables):
+    """|J' y| with J = dG/dw of all layers, from the whole Jacobian, and their mean square."""
+    small = SMALL | {"mixing": 1.0}
+    gan = gan_jax.gan(
+        generator=StyleGAN2Generator(**small),
+        discriminator=StyleGAN2Discriminator(width=4, group_size=2),
+        generator_optimizer=optax.sgd(0.0),
+        discriminator_optimizer=optax.sgd(0.0),
+        loss=gan_jax.losses.LOSSES["non_saturating"],
+        generator_penalties=[(PATH_LENGTH, 2.0)],
+        image_shape=SMALL["image_shape"],
+        latent_dim=LATENT,
+    )
+    state = quick_jit(gan.init)(jax.random.key(0))
+    generator, rows = StyleGAN2Generator(**small), slice(4)
+    weights = {"params": variables["params"], "mean_style": variables["mean_style"]}
+    state = state.replace(
+        generator=state.generator.replace(
+            params=weights["params"], variables={"mean_style": weights["mean_style"]}
+        )
+    )
+    z, keys = Z[rows], KEYS[rows]
+    _, metrics = quick_jit(gan.update_generator)(state, None, z, keys=keys)
+    drawn = rng.substream(keys, "generator")
+    options = {"train": True, "keys": drawn}
+    w, _ = applied(generator, weights, z, method="mapping", mutable=["mean_style"], **options)
+
+    def synthesis(w):
+        return generator.apply(weights, w, train=True, keys=drawn, method="synthesis")
+
+    of_penalty = rng.substream(rng.substream(keys, "penalty/path_length"), "direction")
+    y = rng.normal(of_penalty, (8, 8, 3)) / 8
+    jacobian = quick_jit(jax.jacrev(lambda w: jnp.sum(synthesis(w) * y, (1, 2, 3))))(w)
+    gradient = np.stack([jacobian[i, i] for i in range(4)])  # (4, layers, style_width)
+    lengths = np.sqrt(np.square(np.float64(gradient)).sum(2).mean(1))
+    np.testing.assert_allclose(metrics["path_lengths"], lengths.mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["path_length"], np.square(lengths).mean(), rtol=1e-4)
+
+
+def test_classes_are_embedded_and_projected():
+    labels = jnp.arange(4) % 3
+    generator = StyleGAN2Generator(**SMALL, num_classes=3)
+    weights = initialized(generator, Z[:4], labels)
+    images = applied(generator, weights, Z[:4], labels)
+    assert np.abs(images - applied(generator, weights, Z[:4], labels + 1)).max() > 1e-3
+    with pytest.raises(gan_jax.InputError, match="needs labels"):
+        generator.apply(weights, Z[:4], train=False)
+    critic = StyleGAN2Discriminator(
+        width=5, style_width=7, num_classes=3, conditioning="projection", mapping_layers=1
+    )
+    weights = initialized(critic, images, labels)
+    found = applied(critic, weights, images, labels)
+    params = jax.tree.map(np.float64, weights["params"])
+    told = params["Mapping_0"]["EqualizedDense_0"]["kernel"] / np.sqrt(3)
+    told = pixel_norm(told)[np.asarray(labels)]
+    told = leaky(0.01 * told @ params["Mapping_0"]["EqualizedDense_1"]["kernel"] / np.sqrt(7))
+    turned = np.float64(found.features) @ params["EqualizedDense_1"]["kernel"] / np.sqrt(5)
+    np.testing.assert_allclose(found.logits, (turned * told).sum(1) / np.sqrt(7), rtol=1e-3)
+
+
+def test_a_standardized_generator_keeps_its_halves(variables):
+    mean, std = (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)
+    inner = StyleGAN2Generator(**SMALL)
+    wrapped = gan_jax.StandardizedGenerator(inner, mean, std)
+    assert wrapped.has_mapping
+    weights = {name: {"generator": tree} for name, tree in variables.items()}
+    w = applied(wrapped, weights, Z[:3], method="mapping")
+    images = applied(wrapped, weights, w, method="synthesis")
+    expected = applied(inner, variables, Z[:3]) * np.array(std) + np.array(mean)
+    np.testing.assert_allclose(images, expected, atol=1e-4)
+    np.testing.assert_allclose(applied(wrapped, weights, Z[:3]), expected, atol=1e-4)
