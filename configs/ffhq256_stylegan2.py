@@ -36,7 +36,7 @@ def get_config() -> ConfigDict:
     config.generator_penalties.path_length = 2.0
     config.generator_penalty_interval = 4
     config.batch_size = 64
-    config.total_steps = 390_625
+    config.total_steps = 390_620
     for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
         optimizer.learning_rate = 2.5e-3
     config.ema.half_life = 20_000.0

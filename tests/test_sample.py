@@ -119,6 +119,6 @@ def test_truncation(workdirs, tmp_path):
         drawn[truncation] = np.load(output)["images"].astype(int)
     assert drawn[0.01].std(0).max() < 2 < drawn[100.0].std(0).max()
     assert drawn[None].std(0).max() > 2
-    with pytest.raises(InputError, match="truncation is 0; .* must be positive"):
+    with pytest.raises(InputError, match=r"truncation is 0; .* must be positive"):
         sample(workdirs["plain"], tmp_path / "no.npz", truncation=0)
     assert not (tmp_path / "no.npz").exists()
