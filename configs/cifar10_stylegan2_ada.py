@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
             {
                 "family": "stylegan2",
                 "residual": False,
-                "group_size": 32,
+                "minibatch_group": 32,
                 "conditioning": "projection",
             }
         )

@@ -28,7 +28,7 @@ def get_config() -> ConfigDict:
     with config.unlocked():
         shared = {"family": "stylegan2", "channel_base": 16_384}
         config.generator = ConfigDict(shared)
-        config.discriminator = ConfigDict(shared | {"group_size": 8})
+        config.discriminator = ConfigDict(shared | {"minibatch_group": 8})
     config.loss = "non_saturating"
     config.penalties.r1 = 1.0
     config.penalties.r2 = 0.0

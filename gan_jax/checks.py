@@ -239,11 +239,19 @@ def _check_fit(config: ConfigDict) -> None:
         raise InputError(
             "config.augment.operations is empty: name some, or config.augment.name=none"
         )
-    if config.data.normalize == "standardize" and config.generator.output != "linear":
+    output = _field("generator", config, "output")
+    if config.data.normalize == "standardize" and output not in ("linear", ACTIVATIONS["linear"]):
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
-            f"{config.generator.output} cannot reach pixels beyond one deviation"
+            f"{getattr(output, '__name__', output)} cannot reach pixels beyond one deviation"
         )
+
+
+def _field(key: str, config: ConfigDict, name: str) -> Any:
+    """A network's field, by default as its family has it; None where it has no such field."""
+    module = getattr(FAMILIES[config[key].family], key)
+    defaults = {field.name: field.default for field in dataclasses.fields(module)}
+    return config[key].get(name, defaults.get(name))
 
 
 def advice(config: ConfigDict) -> list[str]:
@@ -272,7 +280,7 @@ def check_start(config: ConfigDict, step: int) -> None:
 
 
 def check_batch(config: ConfigDict, devices: int) -> None:
-    """Checks that the devices share a batch evenly, and each its share in equal parts.
+    """Checks that the devices share a batch evenly, and each its share in equal parts and groups.
 
     Raises:
       InputError: they do not.
@@ -283,6 +291,12 @@ def check_batch(config: ConfigDict, devices: int) -> None:
         raise InputError(
             f"config.batch_size is {config.batch_size}, which {devices} devices cannot share "
             f"evenly{parts}: try {shares * max(1, round(config.batch_size / shares))}"
+        )
+    part, group = config.batch_size // shares, _field("discriminator", config, "minibatch_group")
+    if group and part % min(group, part):
+        raise InputError(
+            f"config.discriminator.minibatch_group is {group}, which does not divide the {part} "
+            f"examples that go through a device at once: try {math.gcd(group, part)}"
         )
 
 

@@ -366,6 +366,35 @@ def test_parts_that_do_not_suit_each_other_are_refused():
         checks.check_data(smoke(**{"penalties.consistency": 1.0}), points)
 
 
+def of_family(name, **discriminator):
+    config = smoke()
+    with config.unlocked():
+        config.generator = ConfigDict({"family": name})
+        config.discriminator = ConfigDict({"family": name, **discriminator})
+    return config
+
+
+def test_a_network_that_ends_linearly_by_default_can_be_standardized():
+    for family, words in {"r3gan": None, "dcgan": "tanh cannot reach"}.items():
+        config = of_family(family)
+        config.data.normalize = "standardize"
+        if words is None:
+            checks._check_fit(config)
+        else:
+            with pytest.raises(InputError, match=words):
+                checks._check_fit(config)
+
+
+def test_groups_of_a_minibatch_divide_what_goes_through_a_device_at_once():
+    config = of_family("stylegan2", minibatch_group=4)
+    for batch, devices, accumulate in ((8, 1, 1), (8, 4, 1), (24, 2, 3), (3, 1, 1)):
+        config.batch_size, config.accumulate = batch, accumulate
+        checks.check_batch(config, devices)
+    config.batch_size, config.accumulate = 36, 3
+    with pytest.raises(InputError, match=r"minibatch_group is 4, .* the 6 examples .* try 2"):
+        checks.check_batch(config, 2)
+
+
 def test_augmentation_is_what_the_config_says_and_not_of_points(key):
     images, keys = jnp.zeros((2, 8, 8, 1)) + 0.5, jax.random.split(key, 2)
     assert experiment._augment(smoke()) is None

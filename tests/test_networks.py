@@ -48,7 +48,7 @@ SHRUNKEN = {
     ),
     "stylegan2": (
         {"width": 4, "style_width": 4, "mapping_layers": 1},
-        {"width": 4, "style_width": 4, "mapping_layers": 1, "group_size": 2},
+        {"width": 4, "style_width": 4, "mapping_layers": 1, "minibatch_group": 2},
     ),
 }
 """Fields of generator and discriminator."""

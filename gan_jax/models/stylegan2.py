@@ -272,7 +272,7 @@ class StyleGAN2Discriminator(nn.Module):
       width: see `StyleGAN2Generator`, as for the next.
       channel_base: likewise.
       residual: whether it is.
-      group_size: of `minibatch_deviation`.
+      minibatch_group: of `minibatch_deviation`.
       style_width: the length of x and f(label), for "projection".
       mapping_layers: of f; they learn at 0.01 times the rate.
       num_classes: for a conditional discriminator.
@@ -285,7 +285,7 @@ class StyleGAN2Discriminator(nn.Module):
     width: int = 512
     channel_base: int = 32_768
     residual: bool = True
-    group_size: int = 4
+    minibatch_group: int = 4
     style_width: int = 512
     mapping_layers: int = 8
     num_classes: int | None = None
@@ -322,7 +322,7 @@ class StyleGAN2Discriminator(nn.Module):
                 shortcut = EqualizedConv(outputs, 1, down=True, use_bias=False, dtype=self.dtype)
                 y = (y + shortcut(x)) / math.sqrt(2)
             x = y
-        x = minibatch_deviation(x.astype(jnp.float32), self.group_size)
+        x = minibatch_deviation(x.astype(jnp.float32), self.minibatch_group)
         x = scaled_leaky_relu(EqualizedConv(widths[0])(x))
         features = scaled_leaky_relu(EqualizedDense(widths[0])(x.reshape(len(x), -1)))
         if self.num_classes is None or self.conditioning != "projection":

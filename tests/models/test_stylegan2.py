@@ -154,7 +154,7 @@ def test_the_penalty_on_path_length_is_of_styles(variables):
     small = SMALL | {"mixing": 1.0}
     gan = gan_jax.gan(
         generator=StyleGAN2Generator(**small),
-        discriminator=StyleGAN2Discriminator(width=4, group_size=2),
+        discriminator=StyleGAN2Discriminator(width=4, minibatch_group=2),
         generator_optimizer=optax.sgd(0.0),
         discriminator_optimizer=optax.sgd(0.0),
         loss=gan_jax.losses.LOSSES["non_saturating"],
