@@ -33,6 +33,15 @@ def covering_array(choices, refused=lambda row: False):
     return rows
 
 
+def one_of_each(rows):
+    """As few of the rows as greed finds in which every choice occurs that occurs in any."""
+    missing, found = {item for row in rows for item in row.items()}, []
+    while missing:
+        found.append(max(rows, key=lambda row: len(missing & row.items())))
+        missing -= found[-1].items()
+    return found
+
+
 def sensible_pairs(choices, refused=lambda row: False):
     """All pairs of (name, choice) that are not refused."""
     undecided = dict.fromkeys(choices)

@@ -1,7 +1,9 @@
-"""Every pair of choices occurs in a short run: finite; in float32 the same over an axis of 4.
+"""Every choice occurs in a short run: finite; in float32 the same over an axis of 4.
 
-Every combination of what most users choose is a marked test, of one update that is not compiled:
+Every pair of choices, and every combination of what most users choose, of one update that is not
+compiled, are marked tests:
 
+    python -m pytest -m slow tests/test_combinations.py -k pairs
     python -m pytest -m slow tests/test_combinations.py
 """
 
@@ -13,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from pairs import covering_array, sensible_pairs
+from pairs import covering_array, one_of_each, sensible_pairs
 from runs import drawn, quick_jit, spread
 
 import gan_jax
@@ -69,6 +71,7 @@ def refused(row):
 
 
 ROWS = covering_array(CHOICES, refused)
+DAILY = one_of_each(ROWS)
 
 
 def name_of(row):
@@ -167,7 +170,13 @@ def learned(state):
     return jax.tree.leaves(([(net.params, net.variables) for net in nets], state.controls))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@pytest.mark.parametrize("row", DAILY, ids=name_of)
+def test_every_choice(row):
+    assert_sound(row, quick_jit)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", [row for row in ROWS if row not in DAILY], ids=name_of)
 def test_pairs(row):
     assert_sound(row, quick_jit)
 
