@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gan_jax.models.biggan import BigGANDiscriminator, BigGANGenerator
+from gan_jax.models.biggan_deep import BigGANDeepDiscriminator, BigGANDeepGenerator
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
@@ -26,6 +27,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sngan": Family(SNGANGenerator, SNGANDiscriminator),
         "sagan": Family(SAGANGenerator, SAGANDiscriminator),
         "biggan": Family(BigGANGenerator, BigGANDiscriminator),
+        "biggan_deep": Family(BigGANDeepGenerator, BigGANDeepDiscriminator),
         "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
     }
 )

@@ -21,7 +21,7 @@ from gan_jax.models.sizes import doublings
 SIZES = {28: 1, 32: 3, 64: 3, 256: 3}
 """Sizes of images, and their channels."""
 
-LATENTS = {"sngan": 128, "sagan": 128, "r3gan": 64}
+LATENTS = {"sngan": 128, "sagan": 128, "biggan_deep": 128, "r3gan": 64}
 """As published; 100 for the others, and 20 for every part of a hierarchical one."""
 
 

@@ -47,6 +47,7 @@ def test_every_family_makes_every_size(family, size, channels, num_classes):
 
 PROJECTION = {"conditioning": "projection"}
 SHARED = {"width": 96, "attention": 64}
+DEEP = {"attention": 64}
 IMAGENET = {"widths": (1536,) * 5, "group_size": 32}
 
 # Trainable parameters of generator and discriminator as published, or as code that is published
@@ -78,6 +79,14 @@ PUBLISHED = {
     "biggan, CIFAR-10": (
         *("biggan", 32, 10, 128, {"hierarchical": False, "shared_embedding": 0}, PROJECTION),
         *(4_304_387, 4_207_361),
+    ),
+    "biggan_deep, ImageNet 128": (
+        *("biggan_deep", 128, 1000, 128, DEEP, DEEP | PROJECTION),
+        *(50_244_484, 34_590_210),
+    ),
+    "biggan_deep, ImageNet 256": (
+        *("biggan_deep", 256, 1000, 128, DEEP, DEEP | PROJECTION),
+        *(55_736_708, 38_247_426),
     ),
     "r3gan, Stacked MNIST": ("r3gan", 32, None, 64, {}, {}, 20_732_160, 20_683_776),
     "r3gan, CIFAR-10": ("r3gan", 32, 10, 64, {}, PROJECTION, 20_781_952, 21_280_512),
