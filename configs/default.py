@@ -48,9 +48,9 @@ def get_config() -> ConfigDict:
     config.conditional = False
     # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32.
     config.precision = "float32"
-    # `family` names the network: mlp | dcgan | sngan | sagan | biggan | biggan_deep | r3gan. The
-    # other keys are its fields (see gan_jax/models/): a config of another family replaces the whole
-    # of them.
+    # `family` names the network: mlp | dcgan | sngan | sagan | biggan | biggan_deep | unet | r3gan.
+    # The other keys are its fields (see gan_jax/models/): a config of another family replaces the
+    # whole of them.
     config.generator = ConfigDict()
     config.generator.family = "mlp"
     config.generator.widths = (128, 256, 512)

@@ -8,7 +8,7 @@ from gan_jax.algorithms.gan import GAN, gan
 from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weight_clipping import clip_weights
 from gan_jax.errors import InputError
-from gan_jax.models import biggan, biggan_deep, dcgan, mlp, r3gan, sagan, sngan
+from gan_jax.models import biggan, biggan_deep, dcgan, mlp, r3gan, sagan, sngan, unet
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.nn.convolution import convolve, convolve_transposed
@@ -50,4 +50,5 @@ __all__ = [
     "schedules",
     "sngan",
     "standing_statistics",
+    "unet",
 ]

@@ -54,6 +54,7 @@ _NARROW = {
     "sagan": {"width": 2},
     "biggan": {"width": 2},
     "biggan_deep": {"width": 2},
+    "unet": {"width": 2},
     "r3gan": {"width": 4, "widths": (), "group_size": 4, "blocks": 1},
 }
 

@@ -46,6 +46,10 @@ SHRUNKEN = {
         {"width": 2, "attention": 8, "shared_embedding": 3, "initialization": "glorot"},
         {"width": 2, "attention": 4, "initialization": "glorot"},
     ),
+    "unet": (
+        {"width": 2, "attention": 8, "shared_embedding": 3, "initialization": "glorot"},
+        {"width": 2, "attention": 4, "initialization": "glorot"},
+    ),
     "r3gan": (
         {"width": 4, "group_size": 4, "blocks": 1},
         {"width": 4, "group_size": 4, "blocks": 1},

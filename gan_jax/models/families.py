@@ -11,6 +11,7 @@ from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.models.sagan import SAGANDiscriminator, SAGANGenerator
 from gan_jax.models.sngan import SNGANDiscriminator, SNGANGenerator
+from gan_jax.models.unet import UNetDiscriminator
 
 
 class Family(NamedTuple):
@@ -28,6 +29,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sagan": Family(SAGANGenerator, SAGANDiscriminator),
         "biggan": Family(BigGANGenerator, BigGANDiscriminator),
         "biggan_deep": Family(BigGANDeepGenerator, BigGANDeepDiscriminator),
+        "unet": Family(BigGANGenerator, UNetDiscriminator),
         "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
     }
 )

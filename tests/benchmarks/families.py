@@ -65,7 +65,7 @@ def main() -> None:
         for size, channels in SIZES.items():
             shape = (size, size, channels)
             latent = LATENTS.get(name, 100)
-            if name == "biggan":
+            if name in ("biggan", "unet"):
                 latent = 20 * (1 + doublings(shape)[1])
             g = measured(family.generator(image_shape=shape), jnp.zeros((1, latent)))
             d = measured(family.discriminator(), jnp.zeros((1, *shape)))
