@@ -96,6 +96,7 @@ def get_config() -> ConfigDict:
     config.generator_penalties = ConfigDict()
     config.generator_penalties.path_length = 0.0
     config.generator_penalties.latent_diversity = 0.0
+    config.generator_penalties.orthogonal = 0.0
     config.generator_penalty_interval = 1
     # A factor of all weights; keys as for the learning rates below.
     config.penalty_schedule = ConfigDict()

@@ -13,7 +13,7 @@ from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.nn.convolution import convolve, convolve_transposed
 from gan_jax.objectives import augment, class_losses, generator_penalties, losses, penalties
-from gan_jax.objectives.adaptive import Adaptive, OfLatents
+from gan_jax.objectives.adaptive import Adaptive, OfLatents, OfParameters
 from gan_jax.train_state import NetState, TrainState
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "InputError",
     "NetState",
     "OfLatents",
+    "OfParameters",
     "Outputs",
     "StandardizedDiscriminator",
     "StandardizedGenerator",

@@ -83,7 +83,7 @@ def discriminator_step(
                 return passes.generate(fixed, state, z, rows.labels, rows.keys)[0]
 
             def apply(penalty: Part, keys: Array) -> Any:
-                function = given(penalty, state.controls, generate=fakes, z=rows.z)
+                function = given(penalty, state.controls, params, generate=fakes, z=rows.z)
                 return function(logits, rows.images, rows.fakes, keys)
 
             return weighted_sum(weighted, state.step, rows.keys, apply)
@@ -149,7 +149,7 @@ def generator_step(
                 return passes.generate(params, state, z, rows.fake_labels, rows.keys)[0]
 
             def apply(penalty: Part, keys: Array) -> Any:
-                return given(penalty, state.controls)(generate, rows.z, keys)
+                return given(penalty, state.controls, params)(generate, rows.z, keys)
 
             return weighted_sum(weighted, state.step, rows.keys, apply)
 
