@@ -48,8 +48,9 @@ def get_config() -> ConfigDict:
     config.conditional = False
     # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32.
     config.precision = "float32"
-    # `family`: mlp | dcgan | sngan | sagan | biggan | r3gan | stylegan2. The other keys are its
-    # fields (see gan_jax/models/): a config of another family replaces the whole of them.
+    # `family`: mlp | dcgan | sngan | sagan | biggan | biggan_deep | unet | r3gan | stylegan2. The
+    # other keys are its fields (see gan_jax/models/): a config of another family replaces the whole
+    # of them.
     config.generator = ConfigDict()
     config.generator.family = "mlp"
     config.generator.widths = (128, 256, 512)
@@ -95,6 +96,7 @@ def get_config() -> ConfigDict:
     config.generator_penalties = ConfigDict()
     config.generator_penalties.path_length = 0.0
     config.generator_penalties.latent_diversity = 0.0
+    config.generator_penalties.orthogonal = 0.0
     config.generator_penalty_interval = 1
     # A factor of all weights; keys as for the learning rates below.
     config.penalty_schedule = ConfigDict()

@@ -8,12 +8,22 @@ from gan_jax.algorithms.gan import GAN, gan
 from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weight_clipping import clip_weights
 from gan_jax.errors import InputError
-from gan_jax.models import biggan, dcgan, mlp, r3gan, sagan, sngan, stylegan2
+from gan_jax.models import (
+    biggan,
+    biggan_deep,
+    dcgan,
+    mlp,
+    r3gan,
+    sagan,
+    sngan,
+    stylegan2,
+    unet,
+)
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.nn.convolution import convolve, convolve_transposed
 from gan_jax.objectives import augment, class_losses, generator_penalties, losses, penalties
-from gan_jax.objectives.adaptive import Adaptive, OfLatents
+from gan_jax.objectives.adaptive import Adaptive, OfLatents, OfParameters
 from gan_jax.train_state import NetState, TrainState
 
 __all__ = [
@@ -24,12 +34,14 @@ __all__ = [
     "InputError",
     "NetState",
     "OfLatents",
+    "OfParameters",
     "Outputs",
     "StandardizedDiscriminator",
     "StandardizedGenerator",
     "TrainState",
     "augment",
     "biggan",
+    "biggan_deep",
     "class_losses",
     "classifier",
     "clip_weights",
@@ -50,4 +62,5 @@ __all__ = [
     "sngan",
     "standing_statistics",
     "stylegan2",
+    "unet",
 ]

@@ -53,6 +53,8 @@ _NARROW = {
     "sngan": {"width": 2},
     "sagan": {"width": 2},
     "biggan": {"width": 2},
+    "biggan_deep": {"width": 2},
+    "unet": {"width": 2},
     "r3gan": {"width": 4, "widths": (), "group_size": 4, "blocks": 1},
     "stylegan2": {"width": 4},
 }

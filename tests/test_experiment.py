@@ -120,7 +120,7 @@ def test_what_may_be_lazy_is_what_differentiates():
         name
         for name, penalty in GENERATOR_PENALTIES.items()
         if by_example._differentiates(
-            lambda g, penalty=penalty: given(penalty, controls)(g, z, keys), (4, 4, 1)
+            lambda g, penalty=penalty: given(penalty, controls, {})(g, z, keys), (4, 4, 1)
         )
     }
     assert on_gradients == experiment.ON_GRADIENTS
@@ -251,6 +251,7 @@ MOVING = {
     **{"loss": "hinge", "batch_size": BATCH, "total_steps": 5, "latent_dim": 3},
     **{"penalties.r1": 1.0, "penalties.r2": 0.0, "accumulate": 2},
     **{"generator_penalties.path_length": 0.5, "generator_penalties.latent_diversity": 0.2},
+    **{"generator_penalties.orthogonal": 0.1},
     **{"generator_penalty_interval": 2, "penalty_schedule.schedule": "linear"},
     **{"conditional": True, "fake_labels": "uniform", "augment.name": "apa", "augment.speed": 12},
     **{"augment.target": 0.1, "generator.widths": (5,), "discriminator.widths": (5,)},
@@ -288,6 +289,7 @@ def moving_written_out():
         generator_penalties=[
             (gan_jax.generator_penalties.PATH_LENGTH, lambda step: 0.5 * (1 - step / 5), 2),
             (gan_jax.generator_penalties.latent_diversity, lambda step: 0.2 * (1 - step / 5)),
+            (gan_jax.generator_penalties.ORTHOGONAL, lambda step: 0.1 * (1 - step / 5)),
         ],
         pseudo=gan_jax.augment.adaptive_pseudo(images=BATCH, target=0.1, speed_images=12),
         image_shape=SHAPE,

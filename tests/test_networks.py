@@ -1,6 +1,6 @@
 """Every pair of choices of a network, shrunken, in three steps: alone, and over four devices.
 
-Programs of convolutional networks take long to compile: so every day there is one row a family; all
+Programs of convolutional networks take long to compile: so every day there are four rows; all
 pairs, all configs made small, and all combinations, are marked tests:
 
     python -m pytest -m slow tests/test_networks.py -k "pairs or twin"
@@ -42,6 +42,14 @@ SHRUNKEN = {
         {"width": 2, "attention": 8, "shared_embedding": 3},
         {"width": 2, "attention": 4},
     ),
+    "biggan_deep": (
+        {"width": 2, "attention": 8, "shared_embedding": 3, "initialization": "glorot"},
+        {"width": 2, "attention": 4, "initialization": "glorot"},
+    ),
+    "unet": (
+        {"width": 2, "attention": 8, "shared_embedding": 3, "initialization": "glorot"},
+        {"width": 2, "attention": 4, "initialization": "glorot"},
+    ),
     "r3gan": (
         {"width": 4, "group_size": 4, "blocks": 1},
         {"width": 4, "group_size": 4, "blocks": 1},
@@ -51,7 +59,7 @@ SHRUNKEN = {
         {"width": 4, "style_width": 4, "mapping_layers": 1, "minibatch_group": 2},
     ),
 }
-"""Fields of generator and discriminator."""
+"""Fields of generator and discriminator; orthogonal kernels take long to compile."""
 
 
 def name_of(row):
@@ -111,11 +119,14 @@ def assert_sound(row):
 
 
 ROWS = covering_array(CHOICES)
-DAILY = [next(row for row in ROWS if (row["family"], row["size"]) == (f, 14)) for f in FAMILIES]
+DAILY = [
+    next(row for row in ROWS if (row["family"], row["size"]) == (family, 14))
+    for family in ("dcgan", "unet", "r3gan", "stylegan2")
+]
 
 
 @pytest.mark.parametrize("row", DAILY, ids=name_of)
-def test_a_row_of_each_family(row):
+def test_some_rows(row):
     assert_sound(row)
 
 

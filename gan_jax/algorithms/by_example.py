@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from gan_jax.algorithms.weighted import Part, Penalties, given
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Controls
+from gan_jax.objectives.adaptive import Controls, OfParameters
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
@@ -76,7 +76,8 @@ def _check(
     found = [
         penalty_name
         for penalty_name, (penalty, _) in sorted((penalties.steady | penalties.lazy).items())
-        if _differentiates(partial(apply, penalty), output_shape)
+        if not isinstance(penalty, OfParameters)
+        and _differentiates(partial(apply, penalty), output_shape)
     ]
     if found:
         raise InputError(

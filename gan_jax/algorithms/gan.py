@@ -108,7 +108,8 @@ def gan(
       generator: Flax module, `apply(variables, z, labels=None, *, train, keys=None)` to images
         (B, H, W, C) in [-1, 1].
       discriminator: Flax module, `apply(variables, images, labels=None, *, train, keys=None)` to
-        an object with `logits` (B,).
+        an object with `logits` (B,). Where it has `pixel_logits` (B, H, W) too, the loss gets the
+        mean over pixels of theirs beside its own; penalties and all that adapts see `logits` alone.
       generator_optimizer: an optax transformation, its learning rate inside.
       discriminator_optimizer: the same.
       loss: one of `gan_jax.losses.LOSSES`.

@@ -62,7 +62,7 @@ def discriminator_step(
             fake, after_fake = passes.discriminate(
                 params, state, rows.fakes, rows.fake_labels, rows.keys
             )
-            total = game.loss.discriminator(real.logits, fake.logits).mean()
+            total = _judged(game.loss.discriminator, real, fake).mean()
             metrics = {"discriminator_loss": total} | _told(game, real.logits, fake.logits)
             if game.class_loss is not None:
                 values = game.class_loss.discriminator(
@@ -81,7 +81,7 @@ def discriminator_step(
             fakes = passes.generating(state.generator.params, state, rows.labels, rows.keys)
 
             def apply(penalty: Part, keys: Array) -> Any:
-                function = given(penalty, state.controls, generate=fakes, z=rows.z)
+                function = given(penalty, state.controls, params, generate=fakes, z=rows.z)
                 return function(logits, rows.images, rows.fakes, keys)
 
             return weighted_sum(weighted, state.step, rows.keys, apply)
@@ -125,16 +125,15 @@ def generator_step(
         fixed = state.discriminator.params
 
         def objective(params: PyTree, rows: Rows) -> tuple[Array, tuple[PyTree, Metrics]]:
-            real_logits = None
+            real = None
             if game.loss.relativistic:
                 real, _ = passes.discriminate(fixed, state, rows.images, rows.labels, rows.keys)
-                real_logits = real.logits
             fakes, variables = passes.generate(params, state, rows.z, rows.fake_labels, rows.keys)
             fake, _ = passes.discriminate(fixed, state, fakes, rows.fake_labels, rows.keys)
             kept: Array | float = 1.0
             if top_k is not None:
                 kept = top_k_weights(fake.logits, value_at(top_k, state.step), game.axis_name)
-            total = (kept * game.loss.generator(fake.logits, real_logits)).mean()
+            total = (kept * _judged(game.loss.generator, fake, real)).mean()
             metrics = {"generator_loss": total}
             if game.class_loss is not None:
                 values = kept * game.class_loss.generator(fake.class_logits, rows.fake_labels)
@@ -147,7 +146,7 @@ def generator_step(
             generate = passes.generating(params, state, rows.fake_labels, rows.keys)
 
             def apply(penalty: Part, keys: Array) -> Any:
-                return given(penalty, state.controls)(generate, rows.z, keys)
+                return given(penalty, state.controls, params)(generate, rows.z, keys)
 
             return weighted_sum(weighted, state.step, rows.keys, apply)
 
@@ -169,6 +168,23 @@ def generator_step(
         return state, metrics | controls
 
     return update_generator
+
+
+def _judged(side: Callable[..., Array], *outputs: Any) -> Array:
+    """One side's loss (B,) of outputs; where pixels have logits, plus the mean of its loss of them.
+
+    The pixels at one place are a batch like any other: a loss that compares reals with fakes, or
+    with the batch, compares what stands at that place.
+    """
+
+    def given_as(name: str) -> list[Any]:
+        return [None if output is None else getattr(output, name, None) for output in outputs]
+
+    values, pixels = side(*given_as("logits")), given_as("pixel_logits")
+    if pixels[0] is None:
+        return values
+    places = jax.tree.map(lambda x: x.reshape(len(x), -1), pixels)  # (B, H W)
+    return values + jax.vmap(side, in_axes=1, out_axes=1)(*places).mean(axis=1)
 
 
 def _told(game: Game, real_logits: Array, fake_logits: Array) -> Metrics:

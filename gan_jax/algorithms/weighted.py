@@ -10,11 +10,12 @@ import optax
 
 from gan_jax.algorithms.algorithm import Metrics
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents, OfParameters
 from gan_jax.rng import substream
+from gan_jax.train_state import PyTree
 
 Array = jax.Array
-Part = Callable[..., Any] | Adaptive | OfLatents
+Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters
 Weight: TypeAlias = optax.ScalarOrSchedule
 Entries = Sequence[tuple[Part, Weight] | tuple[Part, Weight, int]]
 Weighted = dict[str, tuple[Part, Weight]]
@@ -97,7 +98,7 @@ def weighted_sum(
       weighted: the penalties.
       step: of the state, for weights that are functions of it.
       keys: (B,); a penalty draws from a stream of its own name.
-      apply: `(penalty, keys) -> (B,)`, or a pair of that and a dict of more (B,) to tell.
+      apply: `(penalty, keys) -> (B,)`, or (), or a pair of that and a dict of more to tell.
     """
     total, metrics = jnp.float32(0), dict[str, Array]()
     for name, (penalty, weight) in weighted.items():
@@ -114,7 +115,7 @@ def _adaptive(weighted: Weighted) -> list[Adaptive]:
 
 def _function(part: Part) -> Any:
     """Returns the function within a part of the objective, partials taken off."""
-    function: Any = part.function if isinstance(part, Adaptive | OfLatents) else part
+    function: Any = part.function if isinstance(part, Adaptive | OfLatents | OfParameters) else part
     while isinstance(function, functools.partial):
         function = function.func
     return function
@@ -134,18 +135,23 @@ def value_at(value: Weight, step: Array) -> Any:
 # ---- adaptive parts ------------------------------------------------------------------------------
 
 
-def given(part: Part, controls: Controls, **latents: Any) -> Callable[..., Any]:
+def given(
+    part: Part, controls: Controls, params: PyTree = None, **latents: Any
+) -> Callable[..., Any]:
     """Returns the part's function with what it reads beside its arguments.
 
     Args:
       part: of the objective.
       controls: of the state, for an `Adaptive`.
+      params: of the network, for an `OfParameters`, which then takes and drops all arguments.
       **latents: `generate` and `z`, for an `OfLatents`.
     """
     if isinstance(part, Adaptive):
         return functools.partial(part.function, controls=controls)
     if isinstance(part, OfLatents):
         return functools.partial(part.function, **latents)
+    if isinstance(part, OfParameters):
+        return lambda *_: part.function(params)
     return part
 
 

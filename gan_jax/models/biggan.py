@@ -10,7 +10,7 @@ appendix B.
 
 from collections.abc import Sequence
 
-from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
+from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator, halving
 
 _GENERATOR = {
     4: (16, 16, 8, 4, 2),
@@ -18,12 +18,13 @@ _GENERATOR = {
     6: (16, 16, 8, 8, 4, 2, 1),
     7: (16, 16, 8, 8, 4, 2, 1, 1),
 }
-_DISCRIMINATOR = {
+WIDTHS = {
     4: (1, 2, 4, 8, 16),
     5: (1, 2, 4, 8, 16, 16),
     6: (1, 2, 4, 8, 8, 16, 16),
     7: (1, 1, 2, 4, 8, 8, 16, 16),
 }
+"""Channels over `width` of the discriminator, for so many doublings; 4 everywhere for less."""
 
 
 class BigGANGenerator(ResNetGenerator):
@@ -49,6 +50,6 @@ class BigGANDiscriminator(ResNetDiscriminator):
     initialization: str = "orthogonal"
 
     @staticmethod
-    def multipliers(count: int) -> Sequence[int]:
-        """Returns the channels over `width` after each block, for images of `count` doublings."""
-        return _DISCRIMINATOR.get(count, [4] * 4)
+    def plan(count: int) -> Sequence[tuple[int, bool]]:
+        """Returns each block's channels over `width`, and whether it halves; for n = `count`."""
+        return halving(WIDTHS.get(count, (4,) * 4), count)

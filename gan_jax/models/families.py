@@ -5,12 +5,14 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from gan_jax.models.biggan import BigGANDiscriminator, BigGANGenerator
+from gan_jax.models.biggan_deep import BigGANDeepDiscriminator, BigGANDeepGenerator
 from gan_jax.models.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_jax.models.mlp import MLPDiscriminator, MLPGenerator
 from gan_jax.models.r3gan import R3GANDiscriminator, R3GANGenerator
 from gan_jax.models.sagan import SAGANDiscriminator, SAGANGenerator
 from gan_jax.models.sngan import SNGANDiscriminator, SNGANGenerator
 from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_jax.models.unet import UNetDiscriminator
 
 
 class Family(NamedTuple):
@@ -27,6 +29,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "sngan": Family(SNGANGenerator, SNGANDiscriminator),
         "sagan": Family(SAGANGenerator, SAGANDiscriminator),
         "biggan": Family(BigGANGenerator, BigGANDiscriminator),
+        "biggan_deep": Family(BigGANDeepGenerator, BigGANDeepDiscriminator),
+        "unet": Family(BigGANGenerator, UNetDiscriminator),
         "r3gan": Family(R3GANGenerator, R3GANDiscriminator),
         "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     }

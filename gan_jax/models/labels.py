@@ -1,4 +1,4 @@
-"""Labels, and the one-hot label beside what a network reads."""
+"""Labels, and what stands for them beside what a network reads."""
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,11 @@ def beside_vectors(x: Array, labels: Array | None, num_classes: int | None) -> A
     if num_classes is None:
         return x
     return jnp.concatenate([x, jax.nn.one_hot(labels, num_classes, dtype=x.dtype)], axis=-1)
+
+
+def beside_embedding(x: Array, embedding: Array | None) -> Array:
+    """(B, N) to (B, E + N), the embedding (B, E) of the label first, or as it is without one."""
+    return x if embedding is None else jnp.concatenate([embedding, x], axis=-1)
 
 
 def beside_images(images: Array, labels: Array | None, num_classes: int | None) -> Array:

@@ -2,9 +2,11 @@
 
 Blocks of two 3 x 3 convolutions beside a 1 x 1 one. Nearest neighbours double the image in the
 generator; means of 2 x 2 pixels halve it in the discriminator, whose head sees sums over positions.
-What a family sets is in its own file: `sngan.py`, `sagan.py`, `biggan.py`.
+What a family sets is in its own file: `sngan.py`, `sagan.py`, `biggan.py`; `biggan_deep.py` has
+other blocks, `unet.py` a decoder behind them.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,27 +16,17 @@ from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation
+from gan_jax.models.blocks import Activate, Convolve, block_up, convolving, halving, inits
 from gan_jax.models.heads import head
-from gan_jax.models.labels import beside_images, given
+from gan_jax.models.labels import beside_embedding, beside_images, given
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.sizes import doublings
 from gan_jax.nn.attention import SelfAttention
-from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense, Embed
 from gan_jax.nn.norms import normalize
-from gan_jax.nn.resample import average_down, nearest_up
+from gan_jax.nn.resample import average_down
 
 Array = jax.Array
-
-INITS = {
-    "glorot": (
-        nn.initializers.variance_scaling(2.0, "fan_avg", "uniform"),
-        nn.initializers.glorot_uniform(),
-    ),
-    "orthogonal": (nn.initializers.orthogonal(), nn.initializers.orthogonal()),
-    "small": (nn.initializers.normal(0.02), nn.initializers.normal(0.02)),
-}
-"""How 3 x 3 kernels inside blocks, which follow a ReLU, and all others are drawn."""
 
 
 class ResNetGenerator(nn.Module):
@@ -54,7 +46,7 @@ class ResNetGenerator(nn.Module):
         normalization reads; 0: a table each.
       hierarchical: whether the latent is cut into n + 1 equal parts, of which the dense layer reads
         the first, and each block's normalizations one of the others.
-      initialization: one of `INITS`.
+      initialization: one of `blocks.INITS`.
       activation: after each norm.
       output: of the last layer; `tanh` keeps images in [-1, 1].
       num_classes: for a conditional generator.
@@ -83,6 +75,31 @@ class ResNetGenerator(nn.Module):
             return [4] * (count + 1)
         return [min(16, 2**power) for power in range(count, -1, -1)]
 
+    @staticmethod
+    def block(x: Array, features: int, conv: Convolve, active: Activate) -> Array:
+        """Returns (B, 2 H, 2 W, features) for x (B, H, W, C)."""
+        return block_up(x, features, conv, active)
+
+    @staticmethod
+    def shares(z: Array, embedding: Array | None, count: int) -> list[Array]:
+        """Returns what the dense layer, and then each block, reads of a hierarchical latent.
+
+        Args:
+          z: (B, Z).
+          embedding: of the class (B, E), where there are classes.
+          count: of blocks.
+
+        Raises:
+          InputError: it cannot be cut.
+        """
+        if z.shape[-1] % (count + 1):
+            raise InputError(
+                f"a hierarchical latent of {z.shape[-1]} cannot be cut into {count + 1} parts: set "
+                f"config.latent_dim to a multiple of {count + 1}"
+            )
+        z, *parts = jnp.split(z, count + 1, axis=-1)
+        return [z, *(beside_embedding(part, embedding) for part in parts)]
+
     @nn.compact
     def __call__(
         self, z: Array, labels: Array | None = None, *, train: bool, keys: Any = None
@@ -102,18 +119,15 @@ class ResNetGenerator(nn.Module):
         del keys
         base, count = doublings(self.image_shape)
         first, *widths = (self.width * times for times in self.multipliers(count))
-        inner_init, outer_init = _inits(self.initialization)
+        _, outer_init = inits(self.initialization)
+        conv = convolving(self, train=train)
         z, *conditions = self._conditions(z, labels, count)
         dense = Dense(
             base * base * first, kernel_init=outer_init, spectral=self.spectral, dtype=self.dtype
         )
         x = dense(z, train=train).reshape(-1, base, base, first)
 
-        def conv(x: Array, features: int, size: int, init: Any) -> Array:
-            layer = Conv(features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype)
-            return layer(x, train=train)
-
-        def active(x: Array, condition: Array | None) -> Array:
+        def active(x: Array, condition: Array | None = None) -> Array:
             num_classes = self.num_classes if condition is not None else None
             x = normalize(
                 self.norm,
@@ -129,38 +143,28 @@ class ResNetGenerator(nn.Module):
             return self.activation(x)
 
         for features, condition in zip(widths, conditions, strict=True):
-            inner = conv(nearest_up(active(x, condition)), features, 3, inner_init)
-            inner = conv(active(inner, condition), features, 3, inner_init)
-            # A 1 x 1 convolution of repeated pixels repeats that of the pixels.
-            x = inner + nearest_up(conv(x, features, 1, outer_init))
+            x = self.block(x, features, conv, functools.partial(active, condition=condition))
             if x.shape[1] == self.attention:
                 x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
-        x = conv(active(x, None), self.image_shape[-1], 3, outer_init)
+        x = conv(active(x), self.image_shape[-1], 3, inside=False)
         return self.output(x.astype(jnp.float32))
 
     def _conditions(self, z: Array, labels: Array | None, count: int) -> list[Any]:
         """What the dense layer reads, and then what the normalizations of each block do."""
-        conditions: list[Any] = [labels if self.num_classes is not None else None] * count
+        embedding = None
         if self.num_classes is not None and self.shared_embedding:
-            init = _inits(self.initialization)[1]
+            init = inits(self.initialization)[1]
             table = Embed(self.num_classes, self.shared_embedding, embedding_init=init)
-            conditions = [table(given(labels), train=False)] * count
-        if not self.hierarchical:
-            return [z, *conditions]
-        if z.shape[-1] % (count + 1):
-            raise InputError(
-                f"a hierarchical latent of {z.shape[-1]} cannot be cut into {count + 1} parts: set "
-                f"config.latent_dim to a multiple of {count + 1}"
-            )
-        if self.num_classes is not None and not self.shared_embedding:
-            raise InputError(
-                "a hierarchical latent with classes needs an embedding of them to stand beside: "
-                "set shared_embedding"
-            )
-        z, *parts = jnp.split(z, count + 1, axis=-1)
-        if self.num_classes is None:
-            return [z, *parts]
-        return [z, *(jnp.concatenate(pair, -1) for pair in zip(conditions, parts, strict=True))]
+            embedding = table(given(labels), train=False)
+        if self.hierarchical:
+            if self.num_classes is not None and embedding is None:
+                raise InputError(
+                    "a hierarchical latent with classes needs an embedding of them to stand "
+                    "beside: set shared_embedding"
+                )
+            return self.shares(z, embedding, count)
+        by_table = labels if self.num_classes is not None else None
+        return [z, *[by_table if embedding is None else embedding] * count]
 
 
 class ResNetDiscriminator(nn.Module):
@@ -172,14 +176,14 @@ class ResNetDiscriminator(nn.Module):
     before its first convolution, and a shortcut that changes nothing has no convolution.
 
     Attributes:
-      width: that the family's `multipliers` multiply.
+      width: that the family's `plan` multiplies.
       norm: one of `NORMS`, before each ReLU inside blocks.
       spectral: whether every kernel, the head's too, is spectrally normalized.
       attention: the height of the images inside at which self-attention stands, once, after the
         block that halves them to it; 0: nowhere.
       wide: whether the middle of a block has as many channels as its result, and not as its input.
       pool: "sum" or "mean", over positions before the head.
-      initialization: one of `INITS`.
+      initialization: one of `blocks.INITS`.
       activation: the ReLU.
       num_classes: for a conditional discriminator.
       conditioning: how it is conditional; one of `heads.CONDITIONINGS`. To concatenate, the label
@@ -202,11 +206,29 @@ class ResNetDiscriminator(nn.Module):
     dtype: Any = jnp.float32
 
     @staticmethod
-    def multipliers(count: int) -> Sequence[int]:
-        """Returns the channels over `width` after each block, for images of `count` doublings."""
-        if count <= 3:
-            return [2] * 4
-        return [min(16, 2**power) for power in range(count + 1)]
+    def plan(count: int) -> Sequence[tuple[int, bool]]:
+        """Returns each block's channels over `width`, and whether it halves; for n = `count`."""
+        return halving([2] * 4 if count <= 3 else [min(16, 2**n) for n in range(count + 1)], count)
+
+    def block(
+        self,
+        x: Array,
+        features: int,
+        conv: Convolve,
+        active: Activate,
+        *,
+        first: bool,
+        halves: bool,
+    ) -> Array:
+        """Returns (B, H, W, features) for x (B, H, W, C), or half as high and wide."""
+        middle = features if self.wide or first else x.shape[-1]
+        inner = conv(x if first else active(x), middle, 3)
+        inner = conv(active(inner), features, 3)
+        if halves:  # the mean of a 1 x 1 convolution is that of the mean
+            inner, x = average_down(inner), average_down(x)
+        if halves or x.shape[-1] != features:
+            x = conv(x, features, 1, inside=False)
+        return inner + x
 
     @nn.compact
     def __call__(
@@ -224,33 +246,44 @@ class ResNetDiscriminator(nn.Module):
           InputError: there is no such norm, initialization or pool, or the size cannot be halved.
         """
         del keys
-        _, count = doublings(images.shape[1:3])
-        halvings = min(count, 2) if count <= 3 else count
-        inner_init, outer_init = _inits(self.initialization)
+        conv, active = self.layers(train=train)
+        levels = self.encode(images, labels, conv, active, train=train)
+        return self.judge(levels[-1], labels, train=train)
 
-        def conv(x: Array, features: int, size: int, init: Any) -> Array:
-            layer = Conv(features, size, kernel_init=init, spectral=self.spectral, dtype=self.dtype)
-            return layer(x, train=train)
+    def layers(self, *, train: bool) -> tuple[Convolve, Activate]:
+        """Returns the convolutions of blocks, and norm with activation."""
 
         def active(x: Array) -> Array:
             x = normalize(self.norm, x, train=train, dtype=self.dtype, axis_name=self.axis_name)
             return self.activation(x)
 
-        x = images
+        return convolving(self, train=train), active
+
+    def encode(
+        self,
+        images: Array,
+        labels: Array | None,
+        conv: Convolve,
+        active: Activate,
+        *,
+        train: bool,
+    ) -> list[Array]:
+        """Returns what each block makes of the images."""
+        _, outer_init = inits(self.initialization)
+        _, count = doublings(images.shape[1:3])
+        x, found = images, list[Array]()
         if self.conditioning == "concatenate":
             x = beside_images(x, labels, self.num_classes)
-        for block, times in enumerate(self.multipliers(count)):
-            features, halves = self.width * times, block < halvings
-            middle = features if self.wide or not block else x.shape[-1]
-            inner = conv(active(x) if block else x, middle, 3, inner_init)
-            inner = conv(active(inner), features, 3, inner_init)
-            if halves:  # the mean of a 1 x 1 convolution is that of the mean
-                inner, x = average_down(inner), average_down(x)
-            if halves or x.shape[-1] != features:
-                x = conv(x, features, 1, outer_init)
-            x = inner + x
+        for times, halves in self.plan(count):
+            features, first = self.width * times, not found
+            x = self.block(x, features, conv, active, first=first, halves=halves)
             if halves and x.shape[1] == self.attention:
                 x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
+            found.append(x)
+        return found
+
+    def judge(self, x: Array, labels: Array | None, *, train: bool) -> Outputs:
+        """Returns `Outputs` of what the last block makes."""
         x = self.activation(x).astype(jnp.float32)
         if self.pool not in ("sum", "mean"):
             raise InputError(f"pool is {self.pool!r}; there are sum, mean")
@@ -261,11 +294,5 @@ class ResNetDiscriminator(nn.Module):
             self.conditioning,
             train=train,
             spectral=self.spectral,
-            kernel_init=outer_init,
+            kernel_init=inits(self.initialization)[1],
         )
-
-
-def _inits(init: str) -> tuple[Any, Any]:
-    if init not in INITS:
-        raise InputError(f"initialization is {init!r}; there are {', '.join(INITS)}")
-    return INITS[init]

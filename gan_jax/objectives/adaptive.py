@@ -1,4 +1,4 @@
-"""Parts of the objective that need more than their arguments: numbers that last, or more fakes."""
+"""Parts of the objective that need other than the usual: numbers that last, fakes, parameters."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -36,3 +36,13 @@ class OfLatents(NamedTuple):
     """
 
     function: Callable[..., Array]
+
+
+class OfParameters(NamedTuple):
+    """A penalty on a network's parameters, whatever it makes of examples.
+
+    Attributes:
+      function: the penalty; `params -> ()`, of the network that is trained.
+    """
+
+    function: Callable[[Any], Array]

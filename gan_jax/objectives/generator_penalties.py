@@ -4,18 +4,19 @@ A penalty is `penalty(generate, z, keys) -> (B,)`: `generate` maps latents (B, Z
 (B, H, W, C), with all else inside: labels, keys, variables; that of a generator with a mapping
 network is `Halves`. `keys` (B,) are for what the penalty draws. The mean over the batch and the
 weight are the caller's. It may instead return a pair, `((B,), {name: (B,)})`: what else it found,
-for the metrics. Path length's, which remembers, is an `Adaptive`.
+for the metrics. Path length's, which remembers, is an `Adaptive`; orthogonal regularization, which
+sees no example, is `OfParameters`.
 """
 
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfParameters
 from gan_jax.objectives.penalties import norm, perturb
 from gan_jax.rng import normal, substream
 
@@ -100,6 +101,31 @@ def latent_diversity(
     return -jnp.sum(jnp.square(change), axis=range(1, change.ndim))
 
 
-GENERATOR_PENALTIES: Mapping[str, GeneratorPenalty | Adaptive] = MappingProxyType(
-    {"path_length": PATH_LENGTH, "latent_diversity": latent_diversity}
+def orthogonal(params: Any) -> Array:
+    """sum_W |W^T W (.) (1 - I)|_F^2, shape (): filters of a layer shall not resemble each other.
+
+    W are the kernels, as matrices (inputs, outputs): all parameters that are called "kernel", and
+    so neither embeddings nor biases, with all axes but the last in one. (The kernel of a transposed
+    convolution is that of the convolution whose transpose it is.) Their lengths are free. They are
+    as they are stored, not as spectral normalization divides them.
+
+    Reference: Brock et al. 2019, "Large scale GAN training for high fidelity natural image
+    synthesis", equation 3, with beta = 1e-4, of the generator. The authors' PyTorch code adds half
+    of its gradient, so that 1e-4 there is a weight of 5e-5 here.
+    """
+    total = jnp.float32(0)
+    for path, kernel in jax.tree_util.tree_leaves_with_path(params):
+        if path[-1] == jax.tree_util.DictKey("kernel"):
+            matrix = kernel.reshape(-1, kernel.shape[-1])
+            others = matrix.T @ matrix * (1 - jnp.eye(matrix.shape[-1]))
+            total = total + jnp.sum(jnp.square(others))
+    return total
+
+
+ORTHOGONAL = OfParameters(orthogonal)
+"""`orthogonal`, of the parameters that are trained."""
+
+
+GENERATOR_PENALTIES: Mapping[str, GeneratorPenalty | Adaptive | OfParameters] = MappingProxyType(
+    {"path_length": PATH_LENGTH, "latent_diversity": latent_diversity, "orthogonal": ORTHOGONAL}
 )

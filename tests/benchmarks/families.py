@@ -21,7 +21,7 @@ from gan_jax.models.sizes import doublings
 SIZES = {28: 1, 32: 3, 64: 3, 256: 3}
 """Sizes of images, and their channels."""
 
-LATENTS = {"sngan": 128, "sagan": 128, "r3gan": 64, "stylegan2": 512}
+LATENTS = {"sngan": 128, "sagan": 128, "biggan_deep": 128, "r3gan": 64, "stylegan2": 512}
 """As published; 100 for the others, and 20 for every part of a hierarchical one."""
 
 
@@ -65,7 +65,7 @@ def main() -> None:
         for size, channels in SIZES.items():
             shape = (size, size, channels)
             latent = LATENTS.get(name, 100)
-            if name == "biggan":
+            if name in ("biggan", "unet"):
                 latent = 20 * (1 + doublings(shape)[1])
             g = measured(family.generator(image_shape=shape), jnp.zeros((1, latent)))
             d = measured(family.discriminator(), jnp.zeros((1, *shape)))

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from gan_jax import rng
-from gan_jax.objectives.adaptive import Adaptive
-from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES, PATH_LENGTH
+from gan_jax.objectives.adaptive import Adaptive, OfParameters
+from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES as ALL
+from gan_jax.objectives.generator_penalties import PATH_LENGTH
 
+# Those of examples; the others are in `test_parameter_penalties.py`.
+GENERATOR_PENALTIES = {name: x for name, x in ALL.items() if not isinstance(x, OfParameters)}
 RANDOM = np.random.default_rng(0)
 LATENTS = RANDOM.normal(size=(5, 4))
 MATRIX = RANDOM.normal(size=(4, 6)) / 2
