@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from references import convolved, filtered, modulated, padded
 from runs import quick_jit
 
 import gan_jax
 from gan_jax import rng
 from gan_jax.models.stylegan2 import StyleGAN2Discriminator, StyleGAN2Generator
+from gan_jax.nn.resample import filter_up
 from gan_jax.objectives.generator_penalties import PATH_LENGTH
 
 LATENT, ROWS, LAYERS = 6, 64, 4
@@ -76,26 +78,64 @@ def test_the_mapping_is_its_formula(variables):
 def test_the_image_is_the_sum_of_what_the_stages_add(variables):
     """Doubled by the filter from stage to stage; a stage's last w is the first of the next."""
     w = jax.random.normal(jax.random.key(1), (2, LAYERS, 7))
-    generator = StyleGAN2Generator(**SMALL)
+    found = applied(StyleGAN2Generator(**SMALL), variables, w, keys=KEYS[:2], method="synthesis")
+    params = variables["params"]["image_of"]
 
-    @quick_jit
-    def image(params, w):
-        return generator.apply({**variables, "params": params}, w, train=False, method="synthesis")
+    def styled(x, layer, number, *, up):
+        own = params[f"StyledConv_{number}"]
+        x = modulated(own["ModulatedConv_0"], x, w[:, layer], up=up, demodulate=True)
+        noise = rng.normal(rng.substream(KEYS[:2], f"noise/{number}"), (*x.shape[1:3], 1))
+        return leaky(x + own["strength"] * noise + own["bias"])
 
-    params = variables["params"]
-    moves = {  # of one layer's style alone: which stages' sizes can see it
-        layer: np.abs(image(params, w) - image(params, w.at[:, layer].add(1.0))).max()
-        for layer in range(LAYERS)
-    }
-    assert min(moves.values()) > 1e-3
-    silent = jax.tree_util.tree_map_with_path(
-        lambda path, leaf: jnp.zeros_like(leaf) if "ModulatedConv_1" in str(path[1:3]) else leaf,
-        params,
+    def colours(x, layer, number):
+        own = params[f"ModulatedConv_{number}"]
+        x = modulated(own, x, w[:, layer], up=False, demodulate=False)
+        return x + params[f"bias_{number}"]
+
+    x = styled(jnp.broadcast_to(params["first"], (2, 4, 4, 5)), 0, 0, up=False)
+    images = colours(x, 1, 0)
+    x = styled(styled(x, 1, 1, up=True), 2, 2, up=False)
+    images = filter_up(images) + colours(x, 3, 1)
+    np.testing.assert_allclose(found, images, rtol=0, atol=1e-5 * float(jnp.abs(images).max()))
+
+
+@pytest.mark.parametrize("residual", [True, False])
+def test_the_discriminator_is_its_formula(residual):
+    critic = StyleGAN2Discriminator(width=5, residual=residual, minibatch_group=2)
+    images = np.random.default_rng(1).normal(size=(4, 8, 8, 3)).astype(np.float32)
+    drawn = initialized(critic, images)
+    random = np.random.default_rng(2)
+    params = jax.tree_util.tree_map_with_path(
+        lambda path, x: random.normal(size=x.shape) if path[-1].key == "bias" else np.float64(x),
+        drawn["params"],
     )
-    # Without the colours of the last stage, the last style has nothing to say, the others have.
-    same = image(silent, w.at[:, 3].add(1.0))
-    np.testing.assert_array_equal(image(silent, w), same)
-    assert np.abs(image(silent, w.at[:, 1].add(1.0)) - image(silent, w)).max() > 1e-3
+
+    def conv(number, x, k, *, down=False):
+        own = params[f"EqualizedConv_{number}"]
+        edges = k // 2 + 1 if down else k // 2
+        x = filtered(padded(x, edges, edges)) if down else padded(x, edges, edges)
+        x = convolved(x, own["kernel"], 2 if down else 1) / np.sqrt(k * k * own["kernel"].shape[2])
+        return x + own.get("bias", 0)
+
+    def dense(number, x):
+        own = params[f"EqualizedDense_{number}"]
+        return x @ own["kernel"] / np.sqrt(x.shape[-1]) + own["bias"]
+
+    x = leaky(conv(0, images, 1))
+    y = leaky(conv(2, leaky(conv(1, x, 3)), 3, down=True))
+    last = 4 if residual else 3
+    if residual:
+        y = (y + conv(3, x, 1, down=True)) / np.sqrt(2)
+    pairs = y.reshape(2, 2, 4, 4, 5)  # a pair's deviation is half of its difference
+    told = np.sqrt((pairs[:, 0] - pairs[:, 1]) ** 2 / 4 + 1e-8).mean((1, 2, 3))
+    told = np.broadcast_to(np.repeat(told, 2)[:, None, None, None], (4, 4, 4, 1))
+    y = leaky(conv(last, np.concatenate([y, told], -1), 3))
+    features = leaky(dense(0, y.reshape(4, -1)))
+    found = applied(critic, {"params": jax.tree.map(np.float32, params)}, images)
+    logits = dense(1, features)[:, 0]
+    near = {"rtol": 0, "atol": 1e-5 * np.abs(features).max()}
+    np.testing.assert_allclose(found.features, features, **near)
+    np.testing.assert_allclose(found.logits, logits, rtol=0, atol=1e-5 * np.abs(logits).max())
 
 
 def test_styles_are_mixed_from_a_layer_on_in_training_only(variables):

@@ -5,11 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from references import convolved, filtered, padded
 from runs import quick_jit
 
 from gan_jax.nn.equalized import EqualizedConv, EqualizedDense, scaled_leaky_relu
-
-FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
 
 
 def drawn(*shape, seed=0):
@@ -24,27 +23,6 @@ def assert_near(found, expected, tolerance=1e-5):
 def with_bias(variables, seed=1):
     params = variables["params"]
     return {"params": {**params, "bias": drawn(*params["bias"].shape, seed=seed)}}
-
-
-def convolved(x, kernel, stride=1):
-    """Without padding, in float64, by the definition."""
-    x, (k, _, _, outputs) = np.float64(x), kernel.shape
-    size = [(n - k) // stride + 1 for n in x.shape[1:3]]
-    y = np.zeros((len(x), *size, outputs))
-    for i in range(k):
-        for j in range(k):
-            part = x[:, i : i + stride * size[0] : stride, j : j + stride * size[1] : stride]
-            y += part[:, : size[0], : size[1]] @ np.float64(kernel[i, j])
-    return y
-
-
-def padded(x, before, after):
-    return np.pad(x, [(0, 0), (before, after), (before, after), (0, 0)])
-
-
-def filtered(x):
-    channels = np.eye(x.shape[-1])
-    return convolved(x, FILTER[:, :, None, None] * channels)
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.01])
