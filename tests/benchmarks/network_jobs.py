@@ -1,12 +1,13 @@
-"""What the peers of networks.py share: training steps, layer shapes, and how they report.
+"""What the peers of networks.py share: training steps, layer shapes, and how they are driven.
 
 Needs nothing but Python, so that every peer's interpreter can import it.
 """
 
 import json
 import statistics
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -14,6 +15,7 @@ class Step(NamedTuple):
     """One training step: an update of the discriminator, then one of the generator.
 
     Attributes:
+      family: of the networks.
       size: of the square images.
       channels: of the images.
       batch: images a step.
@@ -22,8 +24,10 @@ class Step(NamedTuple):
       penalty: weight of R1 and of R2.
       generator: channels; see the peers.
       discriminator: likewise.
+      precision: float32 (on a GPU with products in TF32) or bfloat16, parameters in float32.
     """
 
+    family: str
     size: int
     channels: int
     batch: int
@@ -32,14 +36,26 @@ class Step(NamedTuple):
     penalty: float
     generator: int
     discriminator: int
+    precision: str = "float32"
 
 
 STEPS = {
-    "dcgan": Step(28, 1, 64, 100, "non_saturating", 0.0, 128, 64),
-    "sngan": Step(32, 3, 32, 128, "hinge", 0.0, 32, 64),
-    "r3gan": Step(32, 3, 32, 64, "relativistic", 0.0, 128, 128),
-    "r3gan, R1 + R2": Step(32, 3, 32, 64, "relativistic", 1.0, 128, 128),
+    "dcgan": Step("dcgan", 28, 1, 64, 100, "non_saturating", 0.0, 128, 64),
+    "sngan": Step("sngan", 32, 3, 32, 128, "hinge", 0.0, 32, 64),
+    "r3gan": Step("r3gan", 32, 3, 32, 64, "relativistic", 0.0, 128, 128),
+    "r3gan, R1 + R2": Step("r3gan", 32, 3, 32, 64, "relativistic", 1.0, 128, 128),
 }
+_LARGE = {
+    "dcgan": STEPS["dcgan"]._replace(batch=256),
+    "sngan": STEPS["sngan"]._replace(batch=128),
+    "r3gan": STEPS["r3gan"]._replace(batch=128),
+    "r3gan, R1 + R2": STEPS["r3gan, R1 + R2"]._replace(batch=128),
+    "r3gan, R1 + R2, wide": Step("r3gan", 32, 3, 256, 64, "relativistic", 1.0, 256, 256),
+}
+GPU_STEPS = _LARGE | {
+    f"{name}, bfloat16": step._replace(precision="bfloat16") for name, step in _LARGE.items()
+}
+"""Those that fill a GPU."""
 
 
 class Layer(NamedTuple):
@@ -81,21 +97,57 @@ LAYERS = {
     "r3gan 8, grouped": Layer(16, 8, 256, 256, 3, 1, 16),
     "stylegan2 32, down": Layer(16, 32, 512, 512, 3, 2),
 }
+GPU_LAYERS = {name: layer._replace(batch=8 * layer.batch) for name, layer in LAYERS.items()}
 PRODUCTS = ("forward", "input gradient", "kernel gradient", "second order")
 
 
-def milliseconds(run: Callable[[], Any], seconds: float = 1.0, most: int = 15) -> float:
-    """The median time of a call, after two that do not count."""
-    run()
-    run()
+class Prepared(NamedTuple):
+    """A job that is compiled and has run.
+
+    Attributes:
+      programs: by product ("step" where there is but one); each starts one run.
+      wait: for what a program returned, and with it for all runs before it.
+      parameters: of generator and discriminator, where there are such.
+    """
+
+    programs: Mapping[str, Callable[[], Any]]
+    wait: Callable[[Any], Any]
+    parameters: list[int] | None = None
+
+
+def milliseconds(
+    run: Callable[[], Any], wait: Callable[[Any], Any], calls: int = 1, seconds: float = 1.0
+) -> float:
+    """The median time of a call, `calls` of them being started before one is waited for."""
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < most):
+    while len(times) < 3 or (sum(times) < seconds and len(times) < 15):
         start = time.perf_counter()
-        run()
+        for _ in range(calls):
+            last = run()
+        wait(last)
         times.append(time.perf_counter() - start)
-    return 1e3 * statistics.median(times)
+    return 1e3 * statistics.median(times) / calls
 
 
-def report(**found: Any) -> None:
-    """Tells the driver, a JSON object a line."""
-    print(json.dumps(found), flush=True)
+def serve(about: Mapping[str, Any], prepare: Callable[[str, list[Any]], Prepared]) -> None:
+    """Tells `about`, and answers the driver's orders, a line of JSON each.
+
+    {"what": , "name": , "job": } prepares a job, with two runs that do not count;
+    {"name": , "calls": , "seconds": } times it.
+    """
+    print(json.dumps(about), flush=True)
+    ready: dict[str, Prepared] = {}
+    for order in map(json.loads, sys.stdin):
+        name, answer = order.pop("name"), {}
+        try:
+            if "job" in order:
+                ready[name] = prepare(**order)
+                for run in 2 * [*ready[name].programs.values()]:
+                    ready[name].wait(run())
+                answer["parameters"] = ready[name].parameters
+            else:
+                for product, run in ready[name].programs.items():
+                    answer[product] = milliseconds(run, ready[name].wait, **order)
+        except Exception as error:  # whatever a library raises: the others go on
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)

@@ -3,111 +3,182 @@
     python tests/benchmarks/networks.py steps
     python tests/benchmarks/networks.py layers
 
-PyTorch may live in another environment: `--torch-python=PATH`. Each side runs in a process of its
-own, in turn, for `--rounds` rounds; PyTorch in both memory layouts, of which the better counts, and
-on a GPU through `torch.compile` too. Ratios are PyTorch's time over gan_jax's within a round, and
-their median is the figure. Prints a Markdown table and writes `networks_steps.json` or
-`networks_layers.json` into `--output`. Names after `steps` or `layers` choose some.
+PyTorch may live in another environment: `--torch-python=PATH`. Each side is a process of its own;
+name by name all are timed in turn, `--rounds` times; PyTorch in both memory layouts, of which the
+better counts, and with `--compile` its steps through `torch.compile` too. Ratios are PyTorch's time
+over gan_jax's within a round, and their median is the figure. Prints a Markdown table and writes
+`networks_steps.json` or `networks_layers.json` into `--output`. Names after `steps` or `layers`
+choose some. What a side cannot do is told and left out.
+
+    python tests/benchmarks/networks.py steps --gpu --compile
+
+takes sizes that fill a GPU, and steps in float32, with TF32 on both sides, and in bfloat16; five
+runs are started there before one is waited for.
 
 Steps have the same networks (parameter counts are compared), losses, penalties and batch. A layer
 is timed forward, for its two gradients, and for the kernel's gradient of a penalty on the input's.
 """
 
 import argparse
-import collections
+import contextlib
+import itertools
 import json
+import os
 import pathlib
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from mlp_job import hardware
-from network_jobs import LAYERS, PRODUCTS, STEPS
+from network_jobs import GPU_LAYERS, GPU_STEPS, LAYERS, PRODUCTS, STEPS
 
 HERE = pathlib.Path(__file__).parent
-LAYOUTS = {"PyTorch": (), "PyTorch, channels last": ("--channels_last",)}
+Rounds = list[dict[str, dict[str, float]]]  # milliseconds by side and product
+
+
+class Side:
+    """A process that answers orders; see `network_jobs.serve`.
+
+    Attributes:
+      name: as the figures have it.
+      about: versions and the like.
+      failed: the names that it cannot do, and why.
+    """
+
+    def __init__(self, name: str, *command: str):
+        self.name = name
+        self.failed: dict[str, str] = {}
+        self._process = subprocess.Popen(
+            command,
+            # JAX would take most of a GPU's memory, and leave too little to the others.
+            env=os.environ | {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=HERE,
+        )
+        self.about = self.answer("start")
+
+    def order(self, **order: Any) -> None:
+        """Sends an order."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # then there is no answer either
+            print(json.dumps(order), file=self._process.stdin, flush=True)
+
+    def answer(self, name: str) -> dict[str, Any] | None:
+        """The next answer, about `name`; None where it failed."""
+        assert self._process.stdout is not None
+        found: dict[str, Any] = {"error": "the process has ended"}
+        for line in self._process.stdout:
+            if line.startswith("{"):  # and not what a library prints
+                found = json.loads(line)
+                break
+        if "error" not in found:
+            return found
+        self.failed[name] = found["error"]
+        print(f"{self.name}: {name}: {found['error']}", file=sys.stderr, flush=True)
+        return None
 
 
 def main() -> None:
     """Measures, prints a table, writes JSON."""
     arguments = _arguments()
-    rounds = [_round(arguments) for _ in range(arguments.rounds)]
-    table = _steps(rounds) if arguments.what == "steps" else _layers(rounds)
-    machine = hardware()
-    print(f"\n{machine['cores']} cores of {machine['processor']}; {rounds[0]['about']}\n\n{table}")
+    steps, gpu = arguments.what == "steps", arguments.gpu
+    known: Mapping[str, Any] = (GPU_STEPS if gpu else STEPS) if steps else LAYERS
+    if gpu and not steps:
+        known = GPU_LAYERS
+    jobs = {name: known[name] for name in arguments.names or known}
+    sides = _sides(arguments, compiled=steps and arguments.compile)
+    about = {"hardware": hardware()} | {side.name: side.about for side in sides}
+    limits = {"calls": 5 if gpu else 1, "seconds": (1 if gpu else 10) * (1 if steps else 0.1)}
     path = pathlib.Path(arguments.output) / f"networks_{arguments.what}.json"
-    path.write_text(json.dumps({"hardware": machine, "rounds": rounds}, indent=1))
-    print(f"\nwritten to {path}")
+    found: dict[str, Rounds] = {}
+    for name, job in jobs.items():
+        _prepare(sides, arguments.what, name, job)
+        found[name] = [_round(sides, name, limits) for _ in range(arguments.rounds)]
+        failed = {side.name: side.failed for side in sides}
+        path.write_text(json.dumps({"about": about, "rounds": found, "failed": failed}, indent=1))
+    table = _steps(found, jobs) if steps else _layers(found, jobs)
+    print(f"\n{json.dumps(about)}\n\n{table}\n\nwritten to {path}")
 
 
-def _round(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The milliseconds of everything, by side and by name."""
-    times: dict[str, dict[str, float]] = collections.defaultdict(dict)
-    about: dict[str, Any] = {}
-    parameters: dict[str, dict[str, Any]] = collections.defaultdict(dict)
-    sides = {"gan_jax": (sys.executable, "networks_jax.py", ())}
-    for side, flags in LAYOUTS.items():
-        sides[side] = (arguments.torch_python, "networks_torch.py", flags)
-        if arguments.compile:
-            sides[f"{side}, compiled"] = (
-                arguments.torch_python,
-                "networks_torch.py",
-                (*flags, "--compile"),
-            )
-    # Name by name, so that what is compared was measured within a minute.
-    for name in arguments.names or (STEPS if arguments.what == "steps" else LAYERS):
-        for side, (python, script, flags) in sides.items():
-            command = [python, str(HERE / script), arguments.what, name, *flags]
-            output = subprocess.run(command, capture_output=True, text=True, check=False)
-            if output.returncode:
-                sys.exit(f"{' '.join(command)} ended:\n{output.stderr[-2000:]}")
-            for found in map(json.loads, output.stdout.splitlines()):
-                if "ms" not in found:
-                    about |= found
-                    continue
-                key = " / ".join(part for part in (name, found.get("product")) if part)
-                times[side][key] = found["ms"]
-                parameters[key][side] = found.get("parameters")
-                print(f"{side:24s} {key:40s} {found['ms']:9.1f} ms", file=sys.stderr, flush=True)
-    for key, counts in parameters.items():
-        if len(set(map(str, counts.values()))) > 1:
-            sys.exit(f"{key}: not the same networks: {counts}")
-    return {"about": about, "times": times}
+def _sides(arguments: argparse.Namespace, *, compiled: bool) -> list[Side]:
+    sides = [Side("gan_jax", sys.executable, "networks_jax.py")]
+    for kind, layout in itertools.product(("eager", "compiled")[: 1 + compiled], (False, True)):
+        flags = ["--compile"] * (kind == "compiled") + ["--channels_last"] * layout
+        name = kind + ", channels last" * layout
+        sides.append(Side(name, arguments.torch_python, "networks_torch.py", *flags))
+    return sides
 
 
-def _best(times: dict[str, dict[str, float]], key: str) -> float:
-    return min(found[key] for side, found in times.items() if side != "gan_jax")
+def _prepare(sides: list[Side], what: str, name: str, job: Any) -> None:
+    """Compiles a job on all sides at once, which nothing is timed during."""
+    for side in sides:
+        side.order(what=what, name=name, job=job)
+    answers = [answer for side in sides if (answer := side.answer(name))]
+    if len({str(answer["parameters"]) for answer in answers}) > 1:
+        sys.exit(f"{name}: not the same networks: {answers}")
 
 
-def _median(rounds: list[dict[str, Any]], key: str) -> tuple[float, float, float]:
-    """gan_jax's and PyTorch's milliseconds, and how many times faster gan_jax is."""
-    ours = [found["times"]["gan_jax"][key] for found in rounds]
-    theirs = [_best(found["times"], key) for found in rounds]
-    ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-    return statistics.median(ours), statistics.median(theirs), statistics.median(ratios)
+def _round(sides: list[Side], name: str, limits: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    times: dict[str, dict[str, float]] = {}
+    for side in sides:
+        if name in side.failed:
+            continue
+        side.order(name=name, **limits)
+        answer = side.answer(name)
+        if answer:
+            times[side.name] = answer
+            found = ", ".join(f"{product} {ms:.2f}" for product, ms in answer.items())
+            print(f"{side.name:24s} {name:40s} {found} ms", file=sys.stderr, flush=True)
+    return times
 
 
-def _steps(rounds: list[dict[str, Any]]) -> str:
-    lines = ["| a training step | gan_jax, ms | PyTorch, ms | gan_jax is faster by |"]
-    lines.append("|---|---|---|---|")
-    for key in rounds[0]["times"]["gan_jax"]:
-        ours, theirs, ratio = _median(rounds, key)
-        job = STEPS[key]
-        name = f"{key}, {job.size} x {job.size} x {job.channels}, batch {job.batch}"
-        lines.append(f"| {name} | {ours:.0f} | {theirs:.0f} | {ratio:.2f} |")
+def _medians(rounds: Rounds, product: str, kind: str) -> tuple[float, float] | None:
+    """A kind's milliseconds, and how many times faster gan_jax is; None where a side failed."""
+    found = []
+    for times in rounds:
+        theirs = [each[product] for side, each in times.items() if side.startswith(kind)]
+        if not theirs or "gan_jax" not in times:
+            return None
+        found.append((min(theirs), min(theirs) / times["gan_jax"][product]))
+    return statistics.median(ms for ms, _ in found), statistics.median(ratio for _, ratio in found)
+
+
+def _steps(found: Mapping[str, Rounds], jobs: Mapping[str, Any]) -> str:
+    sides = {side for rounds in found.values() for times in rounds for side in times}
+    kinds = [
+        kind for kind in ("eager", "compiled") if kind in {side.split(",")[0] for side in sides}
+    ]
+    heads = [f"PyTorch {kind}, ms (gan_jax is faster by)" for kind in kinds]
+    lines = [f"| a training step | gan_jax, ms | {' | '.join(heads)} |"]
+    lines.append("|---" * (2 + len(kinds)) + "|")
+    for name, job in jobs.items():
+        ours = _medians(found[name], "step", "gan_jax")
+        cells = [f"{ours[0]:.1f}" if ours else "failed"]
+        for kind in kinds:
+            theirs = _medians(found[name], "step", kind)
+            cells.append(f"{theirs[0]:.1f} ({theirs[1]:.2f})" if theirs else "failed")
+        size = f"{job.size} x {job.size} x {job.channels}, batch {job.batch}"
+        lines.append(f"| {name}, {size} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _layers(rounds: list[dict[str, Any]]) -> str:
+def _layers(found: Mapping[str, Rounds], jobs: Mapping[str, Any]) -> str:
     lines = [f"| GFLOP/s (gan_jax is faster by) | {' | '.join(PRODUCTS)} |"]
     lines.append("|---" * (len(PRODUCTS) + 1) + "|")
-    for name in dict.fromkeys(key.split(" / ")[0] for key in rounds[0]["times"]["gan_jax"]):
+    for name, job in jobs.items():
         cells = []
         for product in PRODUCTS:
-            ours, _, ratio = _median(rounds, f"{name} / {product}")
-            rate = f"{1e3 * LAYERS[name].gflop / ours:.0f} " if product != PRODUCTS[-1] else ""
-            cells.append(f"{rate}({ratio:.2f})")
+            ours = _medians(found[name], product, "gan_jax")
+            theirs = _medians(found[name], product, "eager")
+            if not ours or not theirs:
+                cells.append("failed")
+                continue
+            rate = f"{1e3 * job.gflop / ours[0]:.0f} " if product != PRODUCTS[-1] else ""
+            cells.append(f"{rate}({theirs[1]:.2f})")
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -119,6 +190,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--torch-python", default=sys.executable)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--compile", action="store_true", help="torch.compile as well")
+    parser.add_argument("--gpu", action="store_true", help="sizes that fill a GPU")
     parser.add_argument("--output", default=".")
     return parser.parse_args()
 

@@ -1,9 +1,9 @@
 """gan_jax's side of networks.py."""
 
-import argparse
 import functools
 import pathlib
 import sys
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from network_jobs import LAYERS, PRODUCTS, STEPS, Layer, Step, milliseconds, report
+from network_jobs import PRODUCTS, Layer, Prepared, Step, milliseconds, serve
 
 import gan_jax
 from gan_jax.models.families import FAMILIES
@@ -19,11 +19,12 @@ from gan_jax.nn.convolution import convolve
 from gan_jax.runtime import memory
 
 
-def step(name: str, job: Step) -> None:
-    """Times the compiled update, as the loop calls it."""
-    family = FAMILIES[name.split(",")[0]]
+def step(job: Step) -> Prepared:
+    """The compiled update, as the loop calls it."""
+    family = FAMILIES[job.family]
     shape = (job.size, job.size, job.channels)
-    options = {"blocks": 1} if name.startswith("r3gan") else {}
+    options: dict[str, Any] = {"blocks": 1} if job.family == "r3gan" else {}
+    options["dtype"] = jnp.dtype(job.precision)
     penalties = [(gan_jax.penalties.r1, job.penalty), (gan_jax.penalties.r2, job.penalty)]
     adam = optax.adam(2e-4, b1=0.0, b2=0.99)
     gan = gan_jax.gan(
@@ -44,20 +45,20 @@ def step(name: str, job: Step) -> None:
     state = jax.jit(gan.init)(jax.random.key(0))
     update = jax.jit(gan.update, donate_argnums=0).lower(state, batch).compile()
 
-    def run() -> None:
+    def run() -> Any:
         nonlocal state
         state, metrics = update(state, batch)
-        jax.block_until_ready(metrics)
+        return metrics
 
     counts = [
         sum(x.size for x in jax.tree.leaves(net.params))
         for net in (state.generator, state.discriminator)
     ]
-    report(name=name, ms=milliseconds(run, 10.0), parameters=counts)
+    return Prepared({"step": run}, jax.block_until_ready, counts)
 
 
-def layer(name: str, job: Layer) -> None:
-    """Times the three products, and the gradient of a penalty on the input's gradient."""
+def layer(job: Layer) -> Prepared:
+    """The three products, and the gradient of a penalty on the input's gradient."""
     random = np.random.default_rng(0)
     x = jnp.asarray(random.normal(size=(job.batch, job.size, job.size, job.inputs)), jnp.float32)
     kernel = jnp.asarray(
@@ -78,26 +79,31 @@ def layer(name: str, job: Layer) -> None:
         lambda x, kernel, y: jax.vjp(lambda kernel: function(x, kernel), kernel)[1](y),
         jax.grad(penalty, argnums=1),
     )
-    for product, program in zip(PRODUCTS, programs, strict=True):
-        compiled = jax.jit(program).lower(x, kernel, y).compile()
-        time = milliseconds(lambda run=compiled: jax.block_until_ready(run(x, kernel, y)))
-        report(name=name, product=product, ms=time)
+    compiled = (jax.jit(program).lower(x, kernel, y).compile() for program in programs)
+    return Prepared(
+        {
+            product: functools.partial(program, x, kernel, y)
+            for product, program in zip(PRODUCTS, compiled, strict=True)
+        },
+        jax.block_until_ready,
+    )
+
+
+def prepare(what: str, job: list[Any]) -> Prepared:
+    """A step or a layer."""
+    return step(Step(*job)) if what == "steps" else layer(Layer(*job))
 
 
 def main() -> None:
-    """Times what is asked for."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("steps", "layers"))
-    parser.add_argument("names", nargs="*")
-    arguments = parser.parse_args()
+    """Serves."""
     memory.keep_freed_memory()  # as launch.py does
-    peak = jax.jit(lambda a: a @ a)
-    a = jnp.ones((2048, 2048))
-    report(versions={"jax": jax.__version__}, device=str(jax.devices()[0].device_kind))
-    report(peak_gflops=2e-6 * 2048**3 / milliseconds(lambda: peak(a).block_until_ready()))
-    jobs, time = (STEPS, step) if arguments.what == "steps" else (LAYERS, layer)
-    for name in arguments.names or jobs:
-        time(name, jobs[name])
+    size = 8192 if jax.default_backend() == "gpu" else 2048
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    product = functools.partial(jax.jit(lambda a: a @ a), a)
+    jax.block_until_ready(product())
+    peak = 2e-6 * size**3 / milliseconds(product, jax.block_until_ready)
+    device = jax.devices()[0].device_kind
+    serve({"versions": {"jax": jax.__version__}, "device": device, "peak_gflops": peak}, prepare)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,20 @@
 """PyTorch's side of networks.py: the same networks and losses, as a careful user writes them.
 
 One pass of the discriminator for reals and fakes where no batch normalization tells them apart,
-fused Adam, no synchronisation inside a step.
+fused Adam, no synchronisation inside a step; on a GPU TF32 and cuDNN's search for the fastest.
+Compiled, each loss is one graph with its gradients. `torch.compile` refuses gradients of what
+`torch.autograd.grad` returned: there penalties are written with `torch.func`, which it takes.
 """
 
 import argparse
 import functools
 import math
+from typing import Any
 
 import torch
-from network_jobs import LAYERS, PRODUCTS, STEPS, Layer, Step, milliseconds, report
+from network_jobs import PRODUCTS, Layer, Prepared, Step, serve
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -190,9 +194,9 @@ def generator_loss(name: str, fake: Tensor, real: Tensor | None) -> Tensor:
     return -fake.mean() if name == "hinge" else F.softplus(-fake).mean()
 
 
-def step(name: str, job: Step, layout: torch.memory_format, compiled: bool) -> None:
-    """Times a step."""
-    builder = {"dcgan": dcgan, "sngan": sngan, "r3gan": r3gan}[name.split(",")[0]]
+def step(job: Step, layout: torch.memory_format, compiled: bool) -> Prepared:
+    """A step."""
+    builder = {"dcgan": dcgan, "sngan": sngan, "r3gan": r3gan}[job.family]
     generator, discriminator = (net.to(DEVICE, memory_format=layout) for net in builder(job))
     counts = [sum(p.numel() for p in net.parameters()) for net in (generator, discriminator)]
     adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.0, 0.99), fused=True)
@@ -203,7 +207,13 @@ def step(name: str, job: Step, layout: torch.memory_format, compiled: bool) -> N
     shape = (job.batch, job.channels, job.size, job.size)
     reals = torch.rand(shape, device=DEVICE).mul(2).sub(1).contiguous(memory_format=layout)
     average = [parameter.detach().clone() for parameter in generator.parameters()]
-    coupled = name.startswith("dcgan")
+    coupled = job.family == "dcgan"
+    precision = functools.partial(
+        torch.autocast, DEVICE, torch.bfloat16, enabled=job.precision == "bfloat16"
+    )
+
+    def fakes() -> Tensor:
+        return generator(torch.randn(job.batch, job.latent, device=DEVICE))
 
     def judged(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         if coupled:
@@ -211,46 +221,74 @@ def step(name: str, job: Step, layout: torch.memory_format, compiled: bool) -> N
         real_logits, fake_logits = discriminator(torch.cat([real, fake]))[:, 0].chunk(2)
         return real_logits, fake_logits
 
-    def noise() -> Tensor:
-        return torch.randn(job.batch, job.latent, device=DEVICE)
+    def of_discriminator() -> Tensor:
+        with precision():
+            with torch.no_grad():
+                images = fakes()
+            return discriminator_loss(job.loss, *judged(reals, images))
 
-    def run() -> None:
-        with torch.no_grad():
-            fakes = generator(noise())
-        if job.penalty:
-            both = torch.cat([reals, fakes]).requires_grad_()
+    def penalized(logits: Tensor, slopes: Tensor) -> Tensor:
+        loss = discriminator_loss(job.loss, *logits.chunk(2))
+        return loss + job.penalty * slopes.square().sum((1, 2, 3)).mean()  # R1 / 2 + R2 / 2
+
+    def of_discriminator_penalized() -> Tensor:
+        with precision():
+            with torch.no_grad():
+                images = fakes()
+            both = torch.cat([reals, images]).requires_grad_()
             logits = discriminator(both)[:, 0]
-            loss = discriminator_loss(job.loss, *logits.chunk(2))
-            (gradient,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
-            loss = loss + job.penalty / 2 * gradient.square().sum((1, 2, 3)).mean() * 2
+            (slopes,) = torch.autograd.grad(logits.sum(), both, create_graph=True)
+            return penalized(logits, slopes)
+
+    def of_parameters_penalized(parameters: dict[str, Tensor]) -> Tensor:
+        def total(images: Tensor) -> tuple[Tensor, Tensor]:
+            logits = functional_call(discriminator, parameters, (images,))[:, 0]
+            return logits.sum(), logits
+
+        with precision():
+            with torch.no_grad():
+                images = fakes()
+            slopes, logits = torch.func.grad(total, has_aux=True)(torch.cat([reals, images]))
+            return penalized(logits, slopes)
+
+    def of_generator() -> Tensor:
+        with precision():
+            if job.loss == "relativistic":
+                real, fake = judged(reals, fakes())
+            else:
+                real, fake = None, discriminator(fakes())[:, 0]
+            return generator_loss(job.loss, fake, real)
+
+    compile_ = functools.partial(torch.compile, dynamic=False) if compiled else lambda loss: loss
+    generator_loss_ = compile_(of_generator)
+    discriminator_loss_ = compile_(of_discriminator_penalized if job.penalty else of_discriminator)
+    gradients = compile_(torch.func.grad(of_parameters_penalized))
+
+    def descend_discriminator() -> None:
+        if compiled and job.penalty:
+            parameters = dict(discriminator.named_parameters())
+            for name, gradient in gradients(parameters).items():
+                # The compiler chooses their strides; fused Adam wants those of the parameters.
+                parameters[name].grad = torch.empty_like(parameters[name]).copy_(gradient)
         else:
-            loss = discriminator_loss(job.loss, *judged(reals, fakes))
-        discriminator_adam.zero_grad()
-        loss.backward()
+            discriminator_adam.zero_grad()
+            discriminator_loss_().backward()
         discriminator_adam.step()
 
+    def run() -> None:
+        descend_discriminator()
         discriminator.requires_grad_(False)
-        fakes = generator(noise())
-        if job.loss == "relativistic":
-            real, fake = judged(reals, fakes)
-        else:
-            real, fake = None, discriminator(fakes)[:, 0]
-        loss = generator_loss(job.loss, fake, real)
         generator_adam.zero_grad()
-        loss.backward()
+        generator_loss_().backward()
         generator_adam.step()
         discriminator.requires_grad_(True)
         torch._foreach_lerp_(average, list(generator.parameters()), 0.001)
-        if DEVICE == "cuda":
-            torch.cuda.synchronize()
 
-    run_ = torch.compile(run) if compiled else run
-    report(name=name, ms=milliseconds(run_, 10.0), parameters=counts)
+    return Prepared({"step": run}, synchronize, counts)
 
 
-def layer(name: str, job: Layer, layout: torch.memory_format, compiled: bool) -> None:
-    """Times the three products, and the gradient of a penalty on the input's gradient."""
-    del compiled
+def layer(job: Layer, layout: torch.memory_format) -> Prepared:
+    """The three products, and the gradient of a penalty on the input's gradient."""
     x = torch.randn(job.batch, job.inputs, job.size, job.size, device=DEVICE)
     shape = (job.outputs, job.inputs // job.groups, job.kernel, job.kernel)
     kernel = torch.randn(shape, device=DEVICE).contiguous(memory_format=layout)
@@ -290,31 +328,33 @@ def layer(name: str, job: Layer, layout: torch.memory_format, compiled: bool) ->
         lambda: back([False, True, False]),
         second,
     )
-    for product, program in zip(PRODUCTS, programs, strict=True):
+    return Prepared(dict(zip(PRODUCTS, programs, strict=True)), synchronize)
 
-        def run(program=program) -> None:
-            program()
-            if DEVICE == "cuda":
-                torch.cuda.synchronize()
 
-        report(name=name, product=product, ms=milliseconds(run))
+def synchronize(_: Any) -> None:
+    """Waits for the GPU, where there is one."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
 
 
 def main() -> None:
-    """Times what is asked for."""
+    """Serves."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("steps", "layers"))
-    parser.add_argument("names", nargs="*")
     parser.add_argument("--channels_last", action="store_true")
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     torch.manual_seed(0)
-    device = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
-    report(versions={"torch": torch.__version__}, device=device)
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
-    jobs, time = (STEPS, step) if arguments.what == "steps" else (LAYERS, layer)
-    for name in arguments.names or jobs:
-        time(name, jobs[name], layout, arguments.compile)
+
+    def prepare(what: str, job: list[Any]) -> Prepared:
+        if what == "steps":
+            return step(Step(*job), layout, arguments.compile)
+        return layer(Layer(*job), layout)
+
+    device = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
+    serve({"versions": {"torch": torch.__version__}, "device": device}, prepare)
 
 
 if __name__ == "__main__":
