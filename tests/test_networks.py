@@ -149,6 +149,7 @@ def test_all_combinations(row):
 TWINS = {
     "mnist_dcgan": (28, 28, 1),
     "fashion_sngan": (28, 28, 1),
+    "fashion_r3gan": (28, 28, 1),
     "cifar10_sngan": (32, 32, 3),
     "cifar10_wgan_gp": (32, 32, 3),
     "cifar10_biggan": (32, 32, 3),
