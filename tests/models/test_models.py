@@ -10,6 +10,7 @@ from gan_jax.models.mlp import NORMS, MLPDiscriminator, MLPGenerator
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 
 LATENT = 12  # as many parts as a hierarchical latent is cut into divide it
+ROWS = 8
 
 
 def count(tree):
@@ -24,16 +25,16 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, k
     shape, shared = (28, 28, channels), {"num_classes": num_classes, "dtype": dtype}
     generator = FAMILIES[family].generator(image_shape=shape, **shared)
     discriminator = FAMILIES[family].discriminator(**shared)
-    labels = None if num_classes is None else jnp.zeros(5, jnp.int32)
+    labels = None if num_classes is None else jnp.zeros(ROWS, jnp.int32)
 
     def run(key):
-        images, _ = generator.init_with_output(key, jnp.zeros((5, LATENT)), labels, train=False)
+        images, _ = generator.init_with_output(key, jnp.zeros((ROWS, LATENT)), labels, train=False)
         return images, discriminator.init_with_output(key, images, labels, train=False)[0]
 
     images, outputs = jax.eval_shape(run, key)
-    assert (images.shape, images.dtype) == ((5, *shape), jnp.float32)
-    assert (outputs.logits.shape, outputs.logits.dtype) == ((5,), jnp.float32)
-    assert outputs.features.shape[0] == 5
+    assert (images.shape, images.dtype) == ((ROWS, *shape), jnp.float32)
+    assert (outputs.logits.shape, outputs.logits.dtype) == ((ROWS,), jnp.float32)
+    assert outputs.features.shape[0] == ROWS
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -43,8 +44,8 @@ def test_half_precision_is_of_the_computation_alone(family, key):
     generator = FAMILIES[family].generator(image_shape=shape, dtype=jnp.bfloat16)
     discriminator = FAMILIES[family].discriminator(dtype=jnp.bfloat16)
     for network, inputs, first in (
-        (generator, jnp.zeros((5, LATENT)), lambda images: images),
-        (discriminator, jnp.zeros((5, *shape)), lambda outputs: outputs.logits),
+        (generator, jnp.zeros((ROWS, LATENT)), lambda images: images),
+        (discriminator, jnp.zeros((ROWS, *shape)), lambda outputs: outputs.logits),
     ):
         variables = jax.eval_shape(
             lambda key, n=network, x=inputs: n.init(key, x, train=False), key
@@ -53,7 +54,11 @@ def test_half_precision_is_of_the_computation_alone(family, key):
 
         def total(params, others, network=network, inputs=inputs, first=first):
             outputs, _ = network.apply(
-                {"params": params, **others}, inputs, train=True, mutable=list(others)
+                {"params": params, **others},
+                inputs,
+                train=True,
+                keys=jax.random.split(jax.random.key(1), ROWS),
+                mutable=list(others),
             )
             return first(outputs).sum()
 
