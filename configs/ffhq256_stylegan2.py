@@ -6,9 +6,9 @@ every 16th update, path length with weight 2 at every 4th, styles mixed nine tim
 average of 20,000 images. There the four largest stages compute in half precision; here all in
 float32, and `--config.precision=bfloat16` changes it.
 
-Published: FID 3.8 (Karras et al. 2020, "Training generative adversarial networks with limited
-data", figure 7; 3.78 as quoted by Huang et al. 2024), of images made smaller by a box filter; by
-the authors' tables of speed some 28 hours on eight V100. Not yet reproduced here.
+Published: FID 3.78, as Huang et al. 2024 ("The GAN is dead; long live the GAN!") quote it for
+images made smaller by a box filter; by the authors' tables of speed some 28 hours on eight V100.
+Not yet reproduced here.
 
     python launch.py --config=configs/ffhq256_stylegan2.py --config.data.name=folder:FFHQ
 """

@@ -54,16 +54,22 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "eval.extractor": extraction.NAMES,
     "eval.best": comparison.RANKED,
 }
+_COUNTS = (  # fields of networks
+    *("width", "channel_base", "style_width", "mapping_layers", "minibatch_group"),
+    *("blocks", "group_size", "expansion"),
+)
 _POSITIVE = (
     *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),
     *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints"),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("learning_rate", "eps")),
     *("accumulate", "penalty_interval", "generator_penalty_interval"),
     *("top_k.least", "top_k.decay", "augment.target", "augment.speed"),
+    *(f"{key}.{field}" for key in ("generator", "discriminator") for field in _COUNTS),
+    "generator.mapping_rate",
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
-    *("eval.every_images", "eval.keep_best"),
+    *("eval.every_images", "eval.keep_best", "generator.mixing", "generator.mean_decay"),
     *("class_weight", *(f"data.augment.{name}" for name in augment.PLAIN)),
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
@@ -75,7 +81,10 @@ _BELOW = {
     "data.image_size": 8193,  # beyond it memory ends before anything is said
     **{f"{key}.{beta}": 1 for key in _OPTIMIZERS for beta in _BETAS},
 }
-_AT_MOST_1 = ("top_k.least", "top_k.decay", "augment.target", "data.augment.flip")
+_AT_MOST_1 = (
+    *("top_k.least", "top_k.decay", "augment.target", "data.augment.flip"),
+    *("generator.mixing", "generator.mean_decay"),
+)
 _USUAL_SIZES = (28, 32, 64)  # of images, one of which a network can make
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
 
@@ -256,13 +265,19 @@ def _field(key: str, config: ConfigDict, name: str) -> Any:
 
 def advice(config: ConfigDict) -> list[str]:
     """Returns a line for each choice that works but is known to end badly."""
+    found = []
     lazy = config.penalty_interval > 1 and has_lazy(config.penalties)
     if lazy and LOSSES[config.loss].relativistic:
-        return [
+        found.append(
             f"config.penalty_interval is {config.penalty_interval} with the loss {config.loss}: "
             "the authors of R3GAN say that training can fail at 8; 1 is safe"
-        ]
-    return []
+        )
+    if config.generator_penalties.orthogonal and config.generator.family == "stylegan2":
+        found.append(
+            "config.generator_penalties.orthogonal with stylegan2: kernels with an equalized "
+            "learning rate are stored large, and the penalty will outweigh all else"
+        )
+    return found
 
 
 def check_start(config: ConfigDict, step: int) -> None:
@@ -293,7 +308,7 @@ def check_batch(config: ConfigDict, devices: int) -> None:
             f"evenly{parts}: try {shares * max(1, round(config.batch_size / shares))}"
         )
     part, group = config.batch_size // shares, _field("discriminator", config, "minibatch_group")
-    if group and part % min(group, part):
+    if group and part % min(group, config.batch_size):
         raise InputError(
             f"config.discriminator.minibatch_group is {group}, which does not divide the {part} "
             f"examples that go through a device at once: try {math.gcd(group, part)}"

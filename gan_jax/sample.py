@@ -52,6 +52,8 @@ def sample(
         raise InputError(f"--num_samples is {num_samples}; ask for at least 1")
     if standing_batches < 0:
         raise InputError(f"--standing_batches is {standing_batches}; it must not be negative")
+    if truncation is not None and not 0 <= truncation < math.inf:
+        raise InputError(f"--truncation is {truncation}; it must be a number from 0 on")
     if output.suffix not in ("", ".png", ".npz"):
         raise InputError(f"--output={output}: name a FILE.png, a FILE.npz or a folder")
     run = trained.load(workdir, checkpoint)
@@ -62,8 +64,8 @@ def sample(
     draw = jax.jit(partial(run.algorithm.sample, num_samples=min(CHUNK, num_samples), **options))
     weights, key = jax.device_put(run.weights), jax.random.key(seed)
     if standing_batches and run.algorithm.standing is not None:
-        counts = {"batches": standing_batches, "batch_size": run.config.batch_size}
-        weights = jax.jit(partial(run.algorithm.standing, **counts))(weights, key)
+        options |= {"batches": standing_batches, "batch_size": run.config.batch_size}
+        weights = jax.jit(partial(run.algorithm.standing, **options))(weights, key)
     chunks = []
     for offset in range(0, num_samples, CHUNK):
         here = None

@@ -15,7 +15,7 @@ import tempfile
 # thread pool that runs them has as many threads as NPROC says.
 os.environ["NPROC"] = "32"
 os.environ["JAX_PLATFORMS"] = "cpu"
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+_XLA_FLAGS = os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 for name in ("XDG_CACHE_HOME", "TFDS_DATA_DIR"):
     if name not in os.environ:  # the first process makes them, and its workers share them
         os.environ[name] = tempfile.mkdtemp(prefix="gan_jax_tests_")
@@ -25,10 +25,17 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from runs import COMPILED_SOON  # noqa: E402
 
 from gan_jax.runtime import cache  # noqa: E402
 
 cache.cache_compiled_programs()
+
+
+def pytest_configure(config):
+    if config.option.markexpr == "not slow":  # programs that run but a few times
+        soon = (f"--{name}={str(value).lower()}" for name, value in COMPILED_SOON.items())
+        os.environ["XLA_FLAGS"] = " ".join([_XLA_FLAGS, *soon])
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +48,7 @@ def launch(tmp_path):
     """Returns `launch(*arguments, devices=1)`: starts `launch.py` in an empty folder, for real."""
 
     def start(*arguments, devices=1, **options):
-        flags = f"--xla_force_host_platform_device_count={devices}"
+        flags = os.environ["XLA_FLAGS"].replace("count=8", f"count={devices}")
         return subprocess.Popen(
             [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
             cwd=tmp_path,

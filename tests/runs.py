@@ -15,14 +15,18 @@ ROOT = pathlib.Path(__file__).parent.parent
 SMOKE = f"--config={ROOT / 'configs' / 'smoke.py'}"
 
 
-_OPTIONS = {"xla_backend_optimization_level": 0}
+COMPILED_SOON = {"xla_backend_optimization_level": 0}
 if jax.__version_info__ < (0, 11):  # later ones have no such options
-    _OPTIONS |= {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+    COMPILED_SOON |= {
+        "xla_cpu_use_fusion_emitters": False,
+        "xla_cpu_parallel_codegen_split_count": 1,
+    }
+"""The compiler's options for programs that are soon ready, and slow."""
 
 
 def quick_jit(function, **options):
     """`jax.jit` for programs that run but once: compiled in a fraction of the time."""
-    return jax.jit(function, compiler_options=_OPTIONS, **options)
+    return jax.jit(function, compiler_options=COMPILED_SOON, **options)
 
 
 def smoke(**overrides):

@@ -388,14 +388,35 @@ def test_a_network_that_ends_linearly_by_default_can_be_standardized():
                 checks._check_fit(config)
 
 
+@pytest.mark.parametrize(
+    ("side", "field", "value", "words"),
+    [
+        ("generator", "mapping_layers", 0, "greater than 0"),
+        ("generator", "mapping_rate", 0.0, "greater than 0"),
+        ("generator", "style_width", -2, "greater than 0"),
+        ("generator", "mixing", 2.0, "at most 1"),
+        ("generator", "mean_decay", -0.5, "not be negative"),
+        ("discriminator", "minibatch_group", 0, "greater than 0"),
+        ("discriminator", "channel_base", 0, "greater than 0"),
+    ],
+)
+def test_fields_of_networks_that_cannot_be_are_refused(side, field, value, words):
+    config = of_family("stylegan2")
+    with config.unlocked():
+        config[side][field] = value
+    with pytest.raises(InputError, match=rf"config\.{side}\.{field} is {value}; it must.* {words}"):
+        checks.check_config(config)
+
+
 def test_groups_of_a_minibatch_divide_what_goes_through_a_device_at_once():
     config = of_family("stylegan2", minibatch_group=4)
-    for batch, devices, accumulate in ((8, 1, 1), (8, 4, 1), (24, 2, 3), (3, 1, 1)):
+    for batch, devices, accumulate in ((8, 1, 1), (8, 2, 1), (24, 2, 3), (3, 1, 1)):
         config.batch_size, config.accumulate = batch, accumulate
         checks.check_batch(config, devices)
-    config.batch_size, config.accumulate = 36, 3
-    with pytest.raises(InputError, match=r"minibatch_group is 4, .* the 6 examples .* try 2"):
-        checks.check_batch(config, 2)
+    for batch, devices, accumulate in ((36, 2, 3), (8, 4, 1), (8, 1, 4)):
+        config.batch_size, config.accumulate = batch, accumulate
+        with pytest.raises(InputError, match=r"minibatch_group is 4, .* examples .* try 2"):
+            checks.check_batch(config, devices)
 
 
 def test_augmentation_is_what_the_config_says_and_not_of_points(key):

@@ -1,3 +1,4 @@
+import math
 import shutil
 
 import numpy as np
@@ -119,6 +120,7 @@ def test_truncation(workdirs, tmp_path):
         drawn[truncation] = np.load(output)["images"].astype(int)
     assert drawn[0.01].std(0).max() < 2 < drawn[100.0].std(0).max()
     assert drawn[None].std(0).max() > 2
-    with pytest.raises(InputError, match=r"truncation is 0; .* must be positive"):
-        sample(workdirs["plain"], tmp_path / "no.npz", truncation=0)
+    for truncation, words in ((0, "must be positive"), (-1, "from 0 on"), (math.nan, "from 0 on")):
+        with pytest.raises(InputError, match=rf"truncation is {truncation}; .*{words}"):
+            sample(workdirs["plain"], tmp_path / "no.npz", truncation=truncation)
     assert not (tmp_path / "no.npz").exists()

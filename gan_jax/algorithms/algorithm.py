@@ -24,8 +24,9 @@ class Algorithm(NamedTuple):
       minibatches: how many minibatches of real data one update takes.
       diagnose: `(state, batch) -> metrics`, what is worth a look now and then but too dear for
         every update; None where there is nothing.
-      standing: `(weights, key, *, batches, batch_size) -> weights` with standing statistics, for
-        `sample`; None where nothing is normalized by batch statistics.
+      standing: `(weights, key, *, batches, batch_size, **options) -> weights` with standing
+        statistics, for `sample` with these options; None where nothing is normalized by batch
+        statistics.
     """
 
     init: Callable[[Array], Any]

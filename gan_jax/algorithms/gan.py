@@ -1,7 +1,6 @@
 """Generative adversarial networks: one update as a pure function of (state, batch)."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +15,7 @@ from gan_jax.algorithms.by_example import (
 from gan_jax.algorithms.descent import Descent
 from gan_jax.algorithms.diagnosis import slope, spread
 from gan_jax.algorithms.half_steps import Game, discriminator_step, generator_step
+from gan_jax.algorithms.latents import latents
 from gan_jax.algorithms.network import init_net
 from gan_jax.algorithms.parts import averaged
 from gan_jax.algorithms.passes import Augment, Passes, Rows
@@ -27,7 +27,7 @@ from gan_jax.objectives.adaptive import Adaptive
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss
 from gan_jax.objectives.penalties import OF_REALS
-from gan_jax.rng import key_for, keys_for, normal, substream, truncated_normal
+from gan_jax.rng import key_for, keys_for, substream
 from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
@@ -47,8 +47,8 @@ class GAN(NamedTuple):
       diagnose: `(state, batch) -> metrics`, of a state as it is: `real_slope` and `fake_slope`, the
         mean gradient norm of the discriminator at reals and at fakes; `real_spread` and
         `fake_spread`, the deviation of the batch's pixels. It takes some passes of its own.
-      standing: `(weights, key, *, batches, batch_size) -> weights` for `sample`, with
-        `standing_statistics`; of a GAN without `axis_name`.
+      standing: `(weights, key, *, batches, batch_size, truncation=None) -> weights` for `sample`,
+        with `standing_statistics`; of a GAN without `axis_name`.
       update_discriminator: `(state, images, z, *, labels=None, keys, penalize=True) -> (state,
         metrics)`; `penalize` says whether lazy penalties are due.
       update_generator: the same; counts `state.step` and moves the average. `images` may be None
@@ -106,7 +106,9 @@ def gan(
 
     Args:
       generator: Flax module, `apply(variables, z, labels=None, *, train, keys=None)` to images
-        (B, H, W, C) in [-1, 1].
+        (B, H, W, C) in [-1, 1]. One with a mapping network says `has_mapping = True` and has its
+        halves as methods of the same arguments, `mapping` to styles (B, L, W) and `synthesis` of
+        them, and a keyword `truncation`: see `gan_jax.stylegan2`.
       discriminator: Flax module, `apply(variables, images, labels=None, *, train, keys=None)` to
         an object with `logits` (B,). Where it has `pixel_logits` (B, H, W) too, the loss gets the
         mean over pixels of theirs beside its own; penalties and all that adapts see `logits` alone.
@@ -166,7 +168,7 @@ def gan(
     if num_classes is None and (class_loss is not None or uniform_fake_labels):
         raise InputError("class losses and labels of fakes need classes: give num_classes")
     _check_coupling(loss, class_loss, top_k=top_k is not None, accumulate=accumulate)
-    if uniform_fake_labels and (loss.relativistic or of_discriminator.functions - OF_REALS):
+    if uniform_fake_labels and (loss.relativistic or of_discriminator.of_examples - OF_REALS):
         raise InputError(
             "where fakes have labels of their own (fake_labels=uniform), a loss or penalty that "
             "judges real and fake together mixes classes: use a loss that is not relativistic, and "
@@ -222,7 +224,7 @@ def gan(
     ) -> tuple[Array, Array, dict[str, Any]]:
         keys = keys_for(key_for(state.key, name, state.step), batch["index"][minibatch])
         labels = None if num_classes is None else batch["label"][minibatch]
-        images, z = batch["image"][minibatch], normal(substream(keys, "z"), (latent_dim,))
+        images, z = batch["image"][minibatch], latents(keys, latent_dim)
         if augment_data is not None:
             images = augment_data(images, substream(keys, "data"))
         return images, z, {"labels": labels, "keys": keys}
@@ -264,7 +266,14 @@ def gan(
         rows = rows._replace(images=images)  # and not what pretends to be a real
         return spreads | mean_over(averaged(slopes, rows, accumulate), axis_name)
 
-    def standing(weights: PyTree, key: Array, *, batches: int, batch_size: int) -> PyTree:
+    def standing(
+        weights: PyTree,
+        key: Array,
+        *,
+        batches: int,
+        batch_size: int,
+        truncation: float | None = None,
+    ) -> PyTree:
         key = key_for(key, "standing")
         return standing_statistics(
             generator,
@@ -274,6 +283,7 @@ def gan(
             batches=batches,
             batch_size=batch_size,
             num_classes=num_classes,
+            truncation=truncation,
         )
 
     def sample(
@@ -296,17 +306,10 @@ def gan(
         keys = keys_for(key, indices)
         if num_classes is not None and labels is None:
             labels = indices % num_classes
-        options, draw = dict[str, Any](), normal
+        options = dict[str, Any]()
         if truncation is not None and getattr(generator, "has_mapping", False):
-            options["truncation"] = truncation
-        elif truncation is not None:
-            if truncation <= 0:
-                raise InputError(
-                    f"truncation is {truncation}; latents are drawn within it, so it must be "
-                    "positive"
-                )
-            draw = partial(truncated_normal, bound=truncation)
-        z = draw(substream(keys, "z"), (latent_dim,))
+            options, truncation = {"truncation": truncation}, None
+        z = latents(keys, latent_dim, truncation)
         keys = substream(keys, "generator")
         images = generator.apply(weights, z, labels, train=False, keys=keys, **options)
         return jnp.clip(images, -1, 1)  # a linear output may reach beyond

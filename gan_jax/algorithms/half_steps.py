@@ -176,11 +176,8 @@ def _judged(side: Callable[..., Array], *outputs: Any) -> Array:
     The pixels at one place are a batch like any other: a loss that compares reals with fakes, or
     with the batch, compares what stands at that place.
     """
-
-    def given_as(name: str) -> list[Any]:
-        return [None if output is None else getattr(output, name, None) for output in outputs]
-
-    values, pixels = side(*given_as("logits")), given_as("pixel_logits")
+    values = side(*(None if output is None else output.logits for output in outputs))
+    pixels = [getattr(output, "pixel_logits", None) for output in outputs]
     if pixels[0] is None:
         return values
     places = jax.tree.map(lambda x: x.reshape(len(x), -1), pixels)  # (B, H W)

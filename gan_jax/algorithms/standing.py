@@ -5,8 +5,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from gan_jax.algorithms.latents import latents
 from gan_jax.errors import InputError
-from gan_jax.rng import keys_for, normal, substream
+from gan_jax.rng import keys_for, substream
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
@@ -21,6 +22,7 @@ def standing_statistics(
     batch_size: int,
     batches: int,
     num_classes: int | None = None,
+    truncation: float | None = None,
 ) -> PyTree:
     """Replaces running statistics by their plain mean over training passes of these weights.
 
@@ -37,6 +39,7 @@ def standing_statistics(
       batch_size: of one pass.
       batches: how many passes to average.
       num_classes: of a conditional generator; the classes take turns.
+      truncation: of the latents that images are to be drawn from, as for `latents`.
 
     Returns:
       `weights` with a new collection "batch_stats"; as they are, where they have none.
@@ -58,7 +61,7 @@ def standing_statistics(
         keys = keys_for(key, indices)
         _, updates = generator.apply(
             {**weights, "batch_stats": statistics},
-            normal(substream(keys, "z"), (latent_dim,)),
+            latents(keys, latent_dim, truncation),
             None if num_classes is None else indices % num_classes,
             train=True,
             keys=substream(keys, "generator"),

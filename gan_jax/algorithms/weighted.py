@@ -61,9 +61,10 @@ class Penalties(NamedTuple):
         return cls(weighted, lazy, found.pop() if found else 1)
 
     @property
-    def functions(self) -> set[Any]:
-        """Their functions, without what is bound to them."""
-        return {_function(penalty) for penalty, _ in (self.steady | self.lazy).values()}
+    def of_examples(self) -> set[Any]:
+        """The functions of those that read examples, without what is bound to them."""
+        penalties = (penalty for penalty, _ in (self.steady | self.lazy).values())
+        return {_function(part) for part in penalties if not isinstance(part, OfParameters)}
 
     @property
     def initial(self) -> dict[str, float]:

@@ -272,7 +272,8 @@ class StyleGAN2Discriminator(nn.Module):
       width: see `StyleGAN2Generator`, as for the next.
       channel_base: likewise.
       residual: whether it is.
-      minibatch_group: of `minibatch_deviation`.
+      minibatch_group: of `minibatch_deviation`, whose rows see each other: a penalty on gradients
+        at one then has terms of the others, as the authors' has.
       style_width: the length of x and f(label), for "projection".
       mapping_layers: of f; they learn at 0.01 times the rate.
       num_classes: for a conditional discriminator.
@@ -342,4 +343,4 @@ class StyleGAN2Discriminator(nn.Module):
 
 def _widths(width: int, channel_base: int, base: int, count: int) -> Sequence[int]:
     """The channels of each stage, from the base up."""
-    return [min(width, channel_base // (base * 2**power)) for power in range(count + 1)]
+    return [max(1, min(width, channel_base // (base * 2**power))) for power in range(count + 1)]

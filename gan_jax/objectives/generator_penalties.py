@@ -107,7 +107,8 @@ def orthogonal(params: Any) -> Array:
     W are the kernels, as matrices (inputs, outputs): all parameters that are called "kernel", and
     so neither embeddings nor biases, with all axes but the last in one. (The kernel of a transposed
     convolution is that of the convolution whose transpose it is.) Their lengths are free. They are
-    as they are stored, not as spectral normalization divides them.
+    as they are stored, not as spectral normalization divides them; those with an equalized learning
+    rate are stored far too large for this penalty.
 
     Reference: Brock et al. 2019, "Large scale GAN training for high fidelity natural image
     synthesis", equation 3, with beta = 1e-4, of the generator. The authors' PyTorch code adds half

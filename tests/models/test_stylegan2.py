@@ -1,5 +1,7 @@
 """StyleGAN2's two halves: against their formulas, styles mixed and truncated, noise by example."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -189,43 +191,73 @@ def test_noise_is_drawn_by_example_and_has_strength_zero_at_first(variables):
     np.testing.assert_allclose(images(first, KEYS), images(first, None), atol=1e-5)
 
 
-def test_the_penalty_on_path_length_is_of_styles(variables):
-    """|J' y| with J = dG/dw of all layers, from the whole Jacobian, and their mean square."""
-    small = SMALL | {"mixing": 1.0}
-    gan = gan_jax.gan(
-        generator=StyleGAN2Generator(**small),
+def of_path_length_alone():
+    """A GAN whose generator learns from the penalty on path length and from nothing else."""
+    loss = gan_jax.losses.LOSSES["non_saturating"]
+    return gan_jax.gan(
+        generator=StyleGAN2Generator(**SMALL | {"mixing": 1.0}),
         discriminator=StyleGAN2Discriminator(width=4, minibatch_group=2),
-        generator_optimizer=optax.sgd(0.0),
+        generator_optimizer=optax.sgd(1.0),
         discriminator_optimizer=optax.sgd(0.0),
-        loss=gan_jax.losses.LOSSES["non_saturating"],
+        loss=loss._replace(generator=lambda fake, real: jnp.zeros_like(fake)),
         generator_penalties=[(PATH_LENGTH, 2.0)],
         image_shape=SMALL["image_shape"],
         latent_dim=LATENT,
     )
+
+
+def test_the_penalty_on_path_length_is_of_styles(variables):
+    """|J' y| with J = dG/dw, of each layer; and both halves learn from it."""
+    gan = of_path_length_alone()
+    params, others = variables["params"], {"mean_style": variables["mean_style"]}
     state = quick_jit(gan.init)(jax.random.key(0))
-    generator, rows = StyleGAN2Generator(**small), slice(4)
-    weights = {"params": variables["params"], "mean_style": variables["mean_style"]}
-    state = state.replace(
-        generator=state.generator.replace(
-            params=weights["params"], variables={"mean_style": weights["mean_style"]}
-        )
+    state = state.replace(generator=state.generator.replace(params=params, variables=others))
+    z, keys = Z[:4], KEYS[:4]
+    new, metrics = quick_jit(gan.update_generator)(state, None, z, keys=keys)
+    generator, drawn = (
+        StyleGAN2Generator(**SMALL | {"mixing": 1.0}),
+        rng.substream(keys, "generator"),
     )
-    z, keys = Z[rows], KEYS[rows]
-    _, metrics = quick_jit(gan.update_generator)(state, None, z, keys=keys)
-    drawn = rng.substream(keys, "generator")
-    options = {"train": True, "keys": drawn}
-    w, _ = applied(generator, weights, z, method="mapping", mutable=["mean_style"], **options)
-
-    def synthesis(w):
-        return generator.apply(weights, w, train=True, keys=drawn, method="synthesis")
-
     of_penalty = rng.substream(rng.substream(keys, "penalty/path_length"), "direction")
     y = rng.normal(of_penalty, (8, 8, 3)) / 8
-    jacobian = quick_jit(jax.jacrev(lambda w: jnp.sum(synthesis(w) * y, (1, 2, 3))))(w)
-    gradient = np.stack([jacobian[i, i] for i in range(4)])  # (4, layers, style_width)
-    lengths = np.sqrt(np.square(np.float64(gradient)).sum(2).mean(1))
+    options = {"train": True, "keys": drawn}
+
+    def penalty(params):
+        weights = {"params": params, **others}
+        w, _ = generator.apply(weights, z, method="mapping", mutable=["mean_style"], **options)
+
+        def along(w, i):  # of image i alone, which the other rows do not move
+            return jnp.sum(generator.apply(weights, w, method="synthesis", **options)[i] * y[i])
+
+        by_w = jnp.stack([jax.grad(along)(w, i)[i] for i in range(4)])  # (4, layers, style_width)
+        lengths = jnp.sqrt(jnp.square(by_w).sum(2).mean(1))
+        return 2 * jnp.square(lengths).mean(), lengths
+
+    (value, lengths), gradient = quick_jit(jax.value_and_grad(penalty, has_aux=True))(params)
     np.testing.assert_allclose(metrics["path_lengths"], lengths.mean(), rtol=1e-4)
-    np.testing.assert_allclose(metrics["path_length"], np.square(lengths).mean(), rtol=1e-4)
+    np.testing.assert_allclose(2 * metrics["path_length"], value, rtol=1e-4)
+    moved = jax.tree.map(lambda old, new: old - new, params, new.generator.params)
+    for half in ("style_of", "image_of"):
+        largest = max(float(jnp.abs(x).max()) for x in jax.tree.leaves(gradient[half]))
+        assert largest > 1e-3
+        for a, b in zip(jax.tree.leaves(moved[half]), jax.tree.leaves(gradient[half]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=0, atol=1e-3 * largest)
+
+
+def test_samples_are_truncated_by_their_styles(variables):
+    gan = of_path_length_alone()
+
+    def drawn(truncation):
+        sample = functools.partial(gan.sample, num_samples=6, truncation=truncation)
+        return quick_jit(sample)(variables | small_colours(variables), jax.random.key(2))
+
+    def small_colours(variables):  # so that pixels are not clipped
+        return {"params": jax.tree.map(lambda x: 0.1 * x, variables["params"])}
+
+    whole, none = drawn(1.0), drawn(None)
+    np.testing.assert_array_equal(whole, none)
+    assert np.abs(drawn(0.5) - whole).max() > 1e-3
+    assert float(drawn(0.0).std(0).max()) < float(whole.std(0).max())
 
 
 def test_classes_are_embedded_and_projected():
