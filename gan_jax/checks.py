@@ -96,9 +96,9 @@ def check_config(config: ConfigDict) -> None:
       InputError: names the key, what is wrong with it and what would do.
     """
     _check_choices(config)
-    _check_ranges(config)
     for key in ("generator", "discriminator"):
         _check_fields(key, config[key])
+    _check_ranges(config)
     _check_steps(config)
     _check_conditioning(config)
     _check_fit(config)

@@ -141,3 +141,9 @@ def test_a_gan_samples_by_them(key):
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), found, expected)
     assert np.abs(gan.sample(found, key, 5) - gan.sample(weights, key, 5)).max() > 1e-2
+    # Of truncated latents they are others.
+    less = gan.standing(weights, key, batches=3, batch_size=7, truncation=0.05)
+    for full, truncated in zip(
+        jax.tree.leaves(found["batch_stats"]), jax.tree.leaves(less["batch_stats"]), strict=True
+    ):
+        assert np.abs(full - truncated).max() > 0.01
