@@ -2,7 +2,7 @@
 
 The paper's recipe for CIFAR-10 (Miyato et al. 2018): hinge loss, spectral normalization of the
 discriminator, batch normalization in the generator, Adam at 2e-4 with betas 0 and 0.9, a line down
-to 0, batches of 64. Smaller for two CPU cores: 64 channels in both networks in place of 256 and
+to 0, batches of 64. Smaller for two CPU cores: 32 channels in both networks in place of 256 and
 128, and two updates of the discriminator for each of the generator in place of five.
 
 The four files as published in one folder; Debian's package `dataset-fashion-mnist` puts them into
@@ -22,8 +22,8 @@ def get_config() -> ConfigDict:
     config.data.name = "idx:/usr/share/datasets/fashion-mnist"
     config.latent_dim = 128
     with config.unlocked():
-        config.generator = ConfigDict({"family": "sngan", "width": 16})
-        config.discriminator = ConfigDict({"family": "sngan", "width": 32})
+        config.generator = ConfigDict({"family": "sngan", "width": 8})
+        config.discriminator = ConfigDict({"family": "sngan", "width": 16})
     config.loss = "hinge"
     config.penalties.r1 = 0.0
     config.penalties.r2 = 0.0
