@@ -7,6 +7,7 @@ or, for kernels of 2 x 2 and 3 x 3 with many channels, the fewer ones of minimal
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -40,7 +41,8 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
     x, taps, (inputs, outputs) = _padded(x, geometry), kernel.shape[:2], kernel.shape[2:]
     stride, size = geometry.stride, _output_size(x, kernel, geometry.stride)
     if geometry.groups > 1:
-        return grouped_convolution.product(x, kernel, geometry.groups)[:, ::stride, ::stride]
+        alone = partial(product, geometry=Geometry(stride))
+        return grouped_convolution.product(alone, x, kernel, geometry.groups)
     if _even(taps, stride):
         return product(_phases(x, taps, size, stride), _phased(kernel, stride), Geometry())
     if _minimal(kernel.shape, size, stride):
@@ -86,9 +88,8 @@ def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[i
     size = (gradient.shape[1], gradient.shape[2])
     inputs, outputs = x.shape[-1], gradient.shape[-1]
     if geometry.groups > 1:
-        gradient = _spaced(gradient, stride)
-        x = x[:, : gradient.shape[1] + taps[0] - 1, : gradient.shape[2] + taps[1] - 1]
-        return grouped_convolution.kernel_gradient(x, gradient, geometry.groups)
+        alone = partial(kernel_gradient, geometry=Geometry(stride), taps=taps)
+        return grouped_convolution.kernel_gradient(alone, x, gradient, geometry.groups)
     if _even(taps, stride):
         fewer = (taps[0] // stride, taps[1] // stride)
         found = kernel_gradient(_phases(x, taps, size, stride), gradient, Geometry(), fewer)
