@@ -25,14 +25,13 @@ def product(
       kernel: (k, l, C / groups, O).
       groups: see `Geometry`.
     """
-    together = _together(groups, x.shape[-1], kernel.shape[-1])
     k, m, inputs, outputs = kernel.shape
-    kernel = kernel.reshape(k, m, inputs, groups // together, together, outputs // groups)
+    together = _together(groups, x.shape[-1], outputs)
+    bundles = groups // together
+    kernel = kernel.reshape(k, m, inputs, bundles, together, outputs // groups)
     kernel = jnp.einsum("klibgo,hg->bklhigo", kernel, jnp.eye(together, dtype=kernel.dtype))
-    kernel = kernel.reshape(len(kernel), k, m, together * inputs, -1)
-    y = jax.vmap(convolve)(
-        _bundles(x, groups // together), kernel
-    )  # (bundles, N, A, B, O / bundles)
+    kernel = kernel.reshape(bundles, k, m, together * inputs, -1)
+    y = jax.vmap(convolve)(_bundles(x, bundles), kernel)  # (bundles, N, A, B, O / bundles)
     return y.transpose(1, 2, 3, 0, 4).reshape(*y.shape[1:4], outputs)
 
 
