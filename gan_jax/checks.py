@@ -1,6 +1,5 @@
 """What a config's values may be: each mistake ends in a line that says what would do."""
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from gan_jax.errors import InputError, did_you_mean
 from gan_jax.experiment import PRECISIONS, DataFacts, build_algorithm, has_lazy
 from gan_jax.metrics import comparison
 from gan_jax.models.activations import ACTIVATIONS
-from gan_jax.models.families import FAMILIES
+from gan_jax.models.families import FAMILIES, fields
 from gan_jax.models.heads import CONDITIONINGS
 from gan_jax.nn.norms import NORMS
 from gan_jax.objectives import augment
@@ -200,17 +199,21 @@ def _check_steps(config: ConfigDict) -> None:
 
 
 def _check_fields(key: str, network: ConfigDict) -> None:
-    """Checks that the keys of a network are fields of its family's module."""
-    module = getattr(FAMILIES[network.family], key)
-    fields = {field.name for field in dataclasses.fields(module)}
-    # These are said elsewhere.
-    fields -= {"image_shape", "num_classes", "parent", "name", "dtype", "axis_name"}
-    for name in set(network) - fields - {"family"}:
+    """Checks that a network's keys are fields of its family, of the type of their defaults."""
+    known = fields(key, network.family)
+    for name in set(network) - set(known) - {"family"}:
         raise InputError(
             f"config.{key}.{name}: the family {network.family} has no such field."
-            f"{did_you_mean(name, fields)} There are: {', '.join(sorted(fields))}. To change the "
+            f"{did_you_mean(name, known)} There are: {', '.join(sorted(known))}. To change the "
             "family, begin with a config that has it"
         )
+    for name, default in known.items():
+        default = getattr(default, "__name__", default)  # functions go by their names
+        value = network.get(name, default)
+        kinds: Any = {float: (int, float), tuple: (tuple, list)}.get(type(default), type(default))
+        truth = isinstance(value, bool) and not isinstance(default, bool)  # which Python counts
+        if truth or not isinstance(value, kinds):
+            raise InputError(f"config.{key}.{name} is {value!r}; by default it is {default!r}")
 
 
 def _check_conditioning(config: ConfigDict) -> None:
@@ -258,9 +261,7 @@ def _check_fit(config: ConfigDict) -> None:
 
 def _field(key: str, config: ConfigDict, name: str) -> Any:
     """A network's field, by default as its family has it; None where it has no such field."""
-    module = getattr(FAMILIES[config[key].family], key)
-    defaults = {field.name: field.default for field in dataclasses.fields(module)}
-    return config[key].get(name, defaults.get(name))
+    return config[key].get(name, fields(key, config[key].family).get(name))
 
 
 def advice(config: ConfigDict) -> list[str]:

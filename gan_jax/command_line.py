@@ -1,5 +1,7 @@
 """Reads the command line; every mistake in it becomes one line."""
 
+import ast
+import contextlib
 import pathlib
 import re
 import runpy
@@ -30,14 +32,21 @@ def parse(argv: Sequence[str], default_config: str) -> None:
     path = _config_path(argv) or default_config
     config = load_config(path)
     _check_whole(path, config, load_config(default_config))
-    _check_keys(argv, config)
+    left_out = _fields_left_out(argv, config)
+    _check_keys(argv, [*flatten(config), *left_out])
+    added = {key: _value(word) for word in argv if (key := _key(word)) in left_out}
+    argv = [word for word in argv if _key(word) not in added]
     try:
-        config_flags.DEFINE_config_file("config", default_config, "The experiment, a Python file.")
-        rest = flags.FLAGS(list(argv))
+        config_flags.DEFINE_config_file(
+            "config", default_config, "The experiment, a Python file.", sys_argv=argv
+        )
+        rest = flags.FLAGS(argv)
     except (flags.Error, TypeError, ValueError) as error:
         raise InputError(_described(error)) from error
     if rest[1:]:
         raise InputError(f"{rest[1]!r} is not a flag: flags look like --name=value")
+    with flags.FLAGS.config.unlocked():
+        flags.FLAGS.config.update_from_flattened_dict(added)
 
 
 def config_name() -> str:
@@ -105,15 +114,38 @@ def _is_field(key: str) -> bool:
     return key.startswith(("generator.", "discriminator.")) and not key.endswith(".family")
 
 
-def _check_keys(argv: Sequence[str], config: ConfigDict) -> None:
-    known = list(flatten(config))
+def _key(word: str) -> str | None:
+    match = _OVERRIDE.match(word)
+    return match[1] if match else None
+
+
+def _value(word: str) -> Any:
+    text = word.partition("=")[2]
+    with contextlib.suppress(SyntaxError, ValueError):  # it is a name then
+        return ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
+    return text
+
+
+def _fields_left_out(argv: Sequence[str], config: ConfigDict) -> set[str]:
+    """Keys of what the config leaves as its networks' families have it, where any are asked for."""
+    known = flatten(config).keys()
+    if not any(key and _is_field(key) and key not in known for key in map(_key, argv)):
+        return set()
+    from gan_jax.models.families import FAMILIES, fields  # imports JAX, which takes a second
+
+    return {
+        f"{network}.{field}"
+        for network in ("generator", "discriminator")
+        if config[network].family in FAMILIES
+        for field in fields(network, config[network].family)
+    } - known
+
+
+def _check_keys(argv: Sequence[str], known: Sequence[str]) -> None:
     groups = {key.rpartition(".")[0] for key in known}
-    for word in argv:
-        match = _OVERRIDE.match(word)
-        if match and match[1] not in known and match[1] not in groups:
-            raise InputError(
-                f"--config.{match[1]}: there is no such key.{did_you_mean(match[1], known)}"
-            )
+    for key in filter(None, map(_key, argv)):
+        if key not in known and key not in groups:
+            raise InputError(f"--config.{key}: there is no such key.{did_you_mean(key, known)}")
 
 
 def _described(error: BaseException) -> str:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from runs import ROOT
 
-SMOKE = "--config=configs/smoke.py"
+SMOKE, DCGAN = "--config=configs/smoke.py", "--config=configs/mnist_dcgan.py"
 
 
 DEFAULT = (
@@ -81,6 +81,8 @@ MISTAKES = {
     "config with an odd key": (["--config=more.py"], ["data.nmae", "'data.name'"]),
     "config of other types": (["--config=anew.py"], ["anew.py", "seed", "'x'"]),
     "no field of the network": (["--config=field.py"], ["generator.width", "'widths'"]),
+    "misspelt field": ([DCGAN, "--config.generator.kernelsize=8"], ["'generator.kernel_size'"]),
+    "wrong type of a field": ([DCGAN, "--config.generator.kernel_size=wide"], ["'wide'", "4"]),
     "no widths": (["--config=width.py"], ["width.py", "discriminator.widths", "None"]),
     "no activation": (["--config=none.py"], ["none.py", "generator.activation", "None"]),
     "large picture": ([SMOKE, "--config.data.image_size=100000"], ["image_size", "8193"]),

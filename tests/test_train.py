@@ -42,8 +42,8 @@ NETWORKS = ("generator", "discriminator")
 # ---- kill -9 ------------------------------------------------------------------------------------
 
 KILLED = [
-    *(SMOKE, "--config.total_steps=2000", "--config.log_every=10", "--config.sample_every=500"),
-    *("--config.checkpoint_every=100", "--config.generator.widths=(512,512)"),
+    *(SMOKE, "--config.total_steps=1000", "--config.log_every=4", "--config.sample_every=250"),
+    *("--config.checkpoint_every=50", "--config.generator.widths=(512,512)"),
 ]
 
 
@@ -79,7 +79,7 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
             end = time.monotonic() + moments.uniform(0, 6)
             wait_for(lambda end=end: time.monotonic() > end or progress(killed) > 20, process)
         else:
-            lines_more = moments.randint(1, 40)  # of the 200
+            lines_more = moments.randint(1, 50)  # of the 250
             wait_for(lambda n=begun + lines_more: progress(killed) >= n, process)
         if moment == 2:
             wait_for(lambda: saving(killed), process)
@@ -88,11 +88,11 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
         process.communicate()
         if moment == 2:
             assert saving(killed), "it was not killed in the middle of a save"
-    assert progress(killed) < 200, "it was finished before the last kill"
+    assert progress(killed) < 250, "it was finished before the last kill"
     status, _, stderr = run(*KILLED, f"--workdir={killed}")
     assert status == 0, stderr
     assert "going on from step" in stderr
-    assert [line["step"] for line in lines(killed)] == list(range(10, 2001, 10))
+    assert [line["step"] for line in lines(killed)] == list(range(4, 1001, 4))
     assert_same_run(killed, straight)
 
 

@@ -1,5 +1,6 @@
 """The families of networks by name: one generator and one discriminator each."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -35,3 +36,20 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "stylegan2": Family(StyleGAN2Generator, StyleGAN2Discriminator),
     }
 )
+
+_SAID_ELSEWHERE = {"image_shape", "num_classes", "axis_name", "dtype", "parent", "name"}
+
+
+def fields(network: str, family: str) -> dict[str, Any]:
+    """Returns the defaults of what one may choose of a network, by field.
+
+    Args:
+      network: generator or discriminator.
+      family: a name in `FAMILIES`.
+    """
+    module: Any = getattr(FAMILIES[family], network)
+    return {
+        field.name: field.default
+        for field in dataclasses.fields(module)
+        if field.name not in _SAID_ELSEWHERE
+    }
