@@ -107,9 +107,14 @@ def get_config() -> ConfigDict:
     # What happens to all that the discriminator sees; see gan_jax/objectives/augment/. For images.
     # With apa fakes are shown to it as reals.
     config.augment = ConfigDict()
-    config.augment.name = "none"  # none | diffaugment | ada | apa
+    config.augment.name = "none"  # none | diffaugment | ada | fixed | apa
     config.augment.operations = ("colour", "translation", "cutout")  # of diffaugment
-    config.augment.policy = "bgc"  # of ada: b, bg, bgc, bgcf, bgcfn or bgcfnc
+    config.augment.policy = "bgc"  # of ada and fixed: b, bg, bgc, bgcf, bgcfn, bgcfnc or r3gan
+    # Of fixed: ada's transformations with this probability; with a schedule it comes from 0, in so
+    # many images (0: the whole run).
+    config.augment.probability = 0.0
+    config.augment.schedule = "constant"  # constant | linear | cosine
+    config.augment.images = 0.0
     config.augment.target = 0.6  # sign rate of the reals that ada and apa steer for
     config.augment.speed = 500_000  # images in which their probability may go from 0 to 1
     # The generator learns from this fraction of its fakes, the most realistic ones: it decays from

@@ -2,8 +2,8 @@
 
 The networks of `cifar10_r3gan.py` with 1,536 channels everywhere, in groups of 32: 104 and 107
 million parameters. Batches of 4,096, a billion images. Over the first 200 million gamma goes from 1
-to 0.1 and the half-life of the average from 0 to 50 million images. There the probability of
-augmentation grows to 0.4; here ADA steers it by its own rule.
+to 0.1, the half-life of the average from 0 to 50 million images, and the probability of
+augmentation from 0 to 0.4.
 
 Published: FID 2.09; the appendix speaks of one day on 32 H100, and of about 5,000 hours of one. Not
 yet reproduced here. The data are a folder of folders, one a class:
@@ -27,6 +27,7 @@ def get_config() -> ConfigDict:
         with network.unlocked():
             network.update({"widths": _WIDTHS, "group_size": 32})
     cifar10_r3gan.burn_in(config, images=200e6, gamma=(1.0, 0.1), half_life=50e6)
+    config.augment.probability = 0.4
     config.batch_size = 4_096
     config.total_steps = 244_140
     return config

@@ -44,8 +44,9 @@ _CHOICES: Mapping[str, Iterable[str]] = {
     "generator.norm": NORMS,
     "discriminator.norm": NORMS,
     "fake_labels": ("data", "uniform"),
-    "augment.name": ("none", "diffaugment", "ada", "apa"),
+    "augment.name": ("none", "diffaugment", "ada", "fixed", "apa"),
     "augment.policy": augment.POLICIES,
+    "augment.schedule": SHAPES,
     "precision": PRECISIONS,
     "data.balance": ("none", "uniform"),
     "data.normalize": ("range", "standardize"),
@@ -69,6 +70,7 @@ _POSITIVE = (
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
     *("eval.every_images", "eval.keep_best", "generator.mixing", "generator.mean_decay"),
+    *("augment.probability", "augment.images"),
     *("class_weight", *(f"data.augment.{name}" for name in augment.PLAIN)),
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
@@ -82,7 +84,7 @@ _BELOW = {
 }
 _AT_MOST_1 = (
     *("top_k.least", "top_k.decay", "augment.target", "data.augment.flip"),
-    *("generator.mixing", "generator.mean_decay"),
+    *("generator.mixing", "generator.mean_decay", "augment.probability"),
 )
 _USUAL_SIZES = (28, 32, 64)  # of images, one of which a network can make
 _INTERVALS = ("total_steps", "log_every", "sample_every", "checkpoint_every")
@@ -250,6 +252,11 @@ def _check_fit(config: ConfigDict) -> None:
     if config.augment.name == "diffaugment" and not config.augment.operations:
         raise InputError(
             "config.augment.operations is empty: name some, or config.augment.name=none"
+        )
+    if config.augment.name == "fixed" and not config.augment.probability:
+        raise InputError(
+            "config.augment.name=fixed does nothing with config.augment.probability=0.0: set it, "
+            "or config.augment.name=none"
         )
     output = _field("generator", config, "output")
     if config.data.normalize == "standardize" and output not in ("linear", ACTIVATIONS["linear"]):

@@ -265,12 +265,28 @@ def _augment(config: ConfigDict) -> Any:
     keys = config.augment
     if keys.name == "diffaugment":
         return functools.partial(augment.diff_augment, policy=keys.operations)
+    policy, strengths = augment.POLICIES[keys.policy], augment.STRENGTHS.get(keys.policy, {})
     if keys.name == "ada":
-        policy = augment.POLICIES[keys.policy]
         return augment.adaptive(
-            policy, images=config.batch_size, target=keys.target, speed_images=keys.speed
+            policy,
+            images=config.batch_size,
+            target=keys.target,
+            speed_images=keys.speed,
+            strengths=strengths,
         )
+    if keys.name == "fixed":
+        rise = functools.partial(_probability, keys, config)
+        return augment.scheduled(policy, probability=rise, strengths=strengths)
     return None
+
+
+def _probability(keys: ConfigDict, config: ConfigDict, step: Any) -> Any:
+    """That of a fixed augmentation after so many updates."""
+    if keys.schedule == "constant":
+        return keys.probability
+    end = keys.images or config.total_steps * config.batch_size
+    done = progress(config.batch_size * jnp.float32(step), images=end)
+    return keys.probability * (1 - SHAPES[keys.schedule](done, 0.0))
 
 
 def _augment_data(config: ConfigDict) -> Any:

@@ -431,6 +431,26 @@ def test_augmentation_is_what_the_config_says_and_not_of_points(key):
         checks.check_data(cut, FACTS._replace(image_shape=(1, 1, 2)))
 
 
+def test_a_fixed_augmentation_has_the_probability_that_the_config_says(key):
+    """At p the pictures are those of `ada` with p: here of so many updates with batches of 8."""
+    images, keys = jnp.zeros((2, 8, 8, 3)) + 0.5, jax.random.split(key, 2)
+    policy, strengths = gan_jax.augment.POLICIES["r3gan"], gan_jax.augment.STRENGTHS["r3gan"]
+    fixed = {"augment.name": "fixed", "augment.policy": "r3gan", "augment.probability": 0.6}
+    cosine = {"augment.schedule": "cosine", "augment.images": 80.0}
+    for step, overrides, p in (
+        *((7, {}, 0.6), (0, cosine, 0.0), (5, cosine, 0.3), (10, cosine, 0.6), (99, cosine, 0.6)),
+        (2, {"augment.schedule": "linear", "augment.images": 80.0}, 0.12),
+        (10, {"augment.schedule": "linear"}, 0.15),  # of the whole run, 40 updates
+    ):
+        found = experiment._augment(smoke(**fixed, **overrides)).function(
+            images, keys, step=jnp.int32(step)
+        )
+        expected = gan_jax.augment.ada(images, keys, p, policy, strengths=strengths)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+    with pytest.raises(InputError, match=r"probability=0\.0: set it"):
+        checks.check_config(smoke(**{"augment.name": "fixed"}))
+
+
 def test_the_data_s_augmentation_is_what_the_config_says_and_not_of_points(key):
     assert set(smoke().data.augment) == set(gan_jax.augment.PLAIN)
     assert experiment._augment_data(smoke()) is None

@@ -155,9 +155,11 @@ TWINS = {
     "cifar10_biggan": (32, 32, 3),
     "cifar10_r3gan": (32, 32, 3),
     "stacked_mnist_r3gan": (32, 32, 3),
+    "stacked_mnist_r3gan_small": (32, 32, 3),
     "imagenet64_r3gan": (64, 64, 3),
     "cifar10_stylegan2_ada": (32, 32, 3),
     "ffhq256_stylegan2": (64, 64, 3),
+    "ffhq256_unet": (64, 64, 3),
 }
 """Configs of convolutional networks, and their images."""
 

@@ -23,7 +23,7 @@ from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weighted import Entries, Penalties, adaptive, initial_controls, joined
 from gan_jax.axis import mean_over
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.adaptive import Adaptive, OfStep
 from gan_jax.objectives.class_losses import ClassLoss
 from gan_jax.objectives.losses import Loss
 from gan_jax.objectives.penalties import OF_REALS
@@ -81,7 +81,7 @@ def gan(
     latent_dim: int,
     penalties: Entries = (),
     generator_penalties: Entries = (),
-    augment: Augment | Adaptive | None = None,
+    augment: Augment | Adaptive | OfStep | None = None,
     augment_data: Augment | None = None,
     pseudo: Augment | Adaptive | None = None,
     top_k: optax.ScalarOrSchedule | None = None,
@@ -128,7 +128,7 @@ def gan(
       generator_penalties: the same of the generator; see `gan_jax.generator_penalties`.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
-        looks at the very function of images that the loss judges by.
+        looks at the very function of images that the loss judges by. See `gan_jax.augment`.
       augment_data: `(images, keys) -> images`, applied to the reals of a batch and to nothing else:
         fakes will look like what it makes of them. See `gan_jax.augment.plain`.
       pseudo: `(real, fake, keys) -> images`, which take the place of the reals of an update of the

@@ -8,7 +8,7 @@ import jax
 from gan_jax.algorithms.network import forward
 from gan_jax.algorithms.parts import concatenated
 from gan_jax.algorithms.weighted import given
-from gan_jax.objectives.adaptive import Adaptive
+from gan_jax.objectives.adaptive import Adaptive, OfStep
 from gan_jax.objectives.generator_penalties import Generate, Halves
 from gan_jax.rng import normal, substream, uniform_labels
 from gan_jax.train_state import PyTree, TrainState
@@ -38,7 +38,7 @@ class Passes(NamedTuple):
     generator: Any
     discriminator: Any
     latent_dim: int
-    augment: Augment | Adaptive | None = None
+    augment: Augment | Adaptive | OfStep | None = None
     pseudo: Augment | Adaptive | None = None
     num_classes: int | None = None
     uniform_fake_labels: bool = False
@@ -76,7 +76,8 @@ class Passes(NamedTuple):
     ) -> tuple[Any, PyTree]:
         """Returns outputs on augmented images, and the discriminator's variables after the pass."""
         if self.augment is not None:
-            images = given(self.augment, state.controls)(images, substream(keys, "augment"))
+            augment = given(self.augment, state.controls, step=state.step)
+            images = augment(images, substream(keys, "augment"))
         variables, keys = state.discriminator.variables, substream(keys, "discriminator")
         return forward(self.discriminator, params, variables, images, labels, keys)
 

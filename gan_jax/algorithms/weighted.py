@@ -10,12 +10,12 @@ import optax
 
 from gan_jax.algorithms.algorithm import Metrics
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents, OfParameters
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents, OfParameters, OfStep
 from gan_jax.rng import substream
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
-Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters
+Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters | OfStep
 Weight: TypeAlias = optax.ScalarOrSchedule
 Entries = Sequence[tuple[Part, Weight] | tuple[Part, Weight, int]]
 Weighted = dict[str, tuple[Part, Weight]]
@@ -137,7 +137,7 @@ def value_at(value: Weight, step: Array) -> Any:
 
 
 def given(
-    part: Part, controls: Controls, params: PyTree = None, **latents: Any
+    part: Part, controls: Controls, params: PyTree = None, *, step: Any = None, **latents: Any
 ) -> Callable[..., Any]:
     """Returns the part's function with what it reads beside its arguments.
 
@@ -145,10 +145,13 @@ def given(
       part: of the objective.
       controls: of the state, for an `Adaptive`.
       params: of the network, for an `OfParameters`, which then takes and drops all arguments.
+      step: of the state, for an `OfStep`.
       **latents: `generate` and `z`, for an `OfLatents`.
     """
     if isinstance(part, Adaptive):
         return functools.partial(part.function, controls=controls)
+    if isinstance(part, OfStep):
+        return functools.partial(part.function, step=step)
     if isinstance(part, OfLatents):
         return functools.partial(part.function, **latents)
     if isinstance(part, OfParameters):

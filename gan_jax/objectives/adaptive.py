@@ -26,6 +26,17 @@ class Adaptive(NamedTuple):
     update: Callable[[Controls, Mapping[str, Array]], dict[str, Array]]
 
 
+class OfStep(NamedTuple):
+    """An augmentation that follows a schedule.
+
+    Attributes:
+      function: the augmentation; takes `step`, the updates of the generator so far, int32 (), as
+        one keyword more.
+    """
+
+    function: Callable[..., Array]
+
+
 class OfLatents(NamedTuple):
     """A penalty on the discriminator that makes more fakes.
 

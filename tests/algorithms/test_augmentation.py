@@ -32,6 +32,20 @@ def test_ada_moves_with_the_signs_of_the_reals(bias, direction, key):
     assert metrics["ada_probability"] == new.controls["ada_probability"]
 
 
+def test_a_schedule_reads_the_step(key):
+    """Its function sees the updates so far, in both halves of each."""
+    images, z, keys = draw(1)
+    by_step = gan_jax.OfStep(lambda images, keys, step: images * (1.0 + step))
+    scheduled, doubled = (
+        linear_gan(augment=augment) for augment in (by_step, lambda images, keys: 2 * images)
+    )
+    state = scheduled.init(key).replace(step=jnp.int32(1))
+    for half in ("update_discriminator", "update_generator"):
+        found, _ = getattr(scheduled, half)(state, images, z, keys=keys)
+        expected, _ = getattr(doubled, half)(state, images, z, keys=keys)
+        assert same(found, expected), half
+
+
 @pytest.mark.parametrize(("reals", "overfits"), [(BATCH, True), (200 * BATCH, False)])
 def test_ada_moves_up_when_the_discriminator_overfits(reals, overfits, key):
     """Reals and fakes have one distribution: who tells them apart knows the few reals by heart."""

@@ -29,8 +29,9 @@ SHAPES = {
 }
 CONFIGS = (
     *("mnist_mlp", "mnist_dcgan", "fashion_sngan", "fashion_r3gan", "cifar10_wgan_gp"),
-    *("cifar10_sngan", "cifar10_biggan", "cifar10_stylegan2_ada", "stacked_mnist_r3gan"),
-    *("cifar10_r3gan", "ffhq256_stylegan2", "imagenet64_r3gan"),
+    *("cifar10_sngan", "cifar10_biggan", "cifar10_stylegan2_ada", "stacked_mnist_r3gan_small"),
+    *("stacked_mnist_r3gan", "cifar10_r3gan", "ffhq256_stylegan2", "ffhq256_unet"),
+    "imagenet64_r3gan",
 )
 
 

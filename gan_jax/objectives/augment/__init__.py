@@ -9,7 +9,14 @@ the geometry and is filtered and cut out like the rest; colour operations and no
 """
 
 from gan_jax.objectives.augment.diffaugment import OPERATIONS, diff_augment
-from gan_jax.objectives.augment.pipeline import POLICIES, ada, adaptive, adjust_probability
+from gan_jax.objectives.augment.pipeline import (
+    POLICIES,
+    STRENGTHS,
+    ada,
+    adaptive,
+    adjust_probability,
+    scheduled,
+)
 from gan_jax.objectives.augment.plain import PLAIN, crop, flip, noise, plain, rotate, scale, shift
 from gan_jax.objectives.augment.pseudo import adaptive_pseudo, pseudo_augment
 
@@ -17,6 +24,7 @@ __all__ = [
     "OPERATIONS",
     "PLAIN",
     "POLICIES",
+    "STRENGTHS",
     "ada",
     "adaptive",
     "adaptive_pseudo",
@@ -29,5 +37,6 @@ __all__ = [
     "pseudo_augment",
     "rotate",
     "scale",
+    "scheduled",
     "shift",
 ]

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Adaptive, Controls
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfStep
 from gan_jax.objectives.augment import affine, bands, colour, supersampling
 from gan_jax.objectives.augment.rows import add_noise, cut_out, on_colour, per_image
 
@@ -221,10 +221,23 @@ PIXELS: Mapping[str, Callable[..., Array]] = MappingProxyType(
 )
 _STAGES = (*GEOMETRY, *PIXELS)
 
+Strengths = Mapping[str, Mapping[str, float]]
+
 POLICIES: Mapping[str, Sequence[str]] = MappingProxyType(
     {"bgcfnc"[:length]: _STAGES[:length] for length in range(1, len(_STAGES) + 1)}
+    | {"r3gan": ("blit", "warp", "colour", "cutout")}
 )
-"""The paper's sets of stages: b, bg, bgc, bgcf, bgcfn, bgcfnc; it settles on bgc (section 2.3)."""
+"""Sets of stages: ADA's b, bg, bgc, bgcf, bgcfn and bgcfnc, of which the paper settles on bgc
+(section 2.3); and that of R3GAN (Huang et al. 2024, by the authors' code)."""
+
+STRENGTHS: Mapping[str, Strengths] = MappingProxyType(
+    {
+        "r3gan": {
+            "colour": dict.fromkeys(("brightness", "contrast", "luma", "hue", "saturation"), 0.5)
+        }
+    }
+)
+"""The `strengths` that belong to a policy, where there are any."""
 
 
 def ada(
@@ -233,7 +246,7 @@ def ada(
     p: Probability,
     policy: Sequence[str] = POLICIES["bgc"],
     *,
-    strengths: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    strengths: Strengths = MappingProxyType({}),
 ) -> Array:
     """Applies the stages of a policy, in the pipeline's order; each transformation by its chance.
 
@@ -340,12 +353,33 @@ def steering(
     return update
 
 
+def scheduled(
+    policy: Sequence[str] = POLICIES["bgc"],
+    *,
+    probability: Callable[[Array], Probability],
+    strengths: Strengths = MappingProxyType({}),
+) -> OfStep:
+    """Returns `ada` whose probability is a function of the step.
+
+    Args:
+      policy: as for `ada`.
+      probability: from the generator's updates so far, int32 (), to p.
+      strengths: as for `ada`.
+    """
+
+    def augment(images: Array, keys: Array, *, step: Array) -> Array:
+        return ada(images, keys, probability(step), policy, strengths=strengths)
+
+    return OfStep(augment)
+
+
 def adaptive(
     policy: Sequence[str] = POLICIES["bgc"],
     *,
     images: int,
     target: float = 0.6,
     speed_images: int = 500_000,
+    strengths: Strengths = MappingProxyType({}),
 ) -> Adaptive:
     """Returns `ada` whose probability follows the training: `controls["ada_probability"]`.
 
@@ -357,10 +391,11 @@ def adaptive(
       images: reals that one update sees.
       target: as for `adjust_probability`.
       speed_images: likewise.
+      strengths: as for `ada`.
     """
 
     def augment(images: Array, keys: Array, *, controls: Controls) -> Array:
-        return ada(images, keys, controls["ada_probability"], policy)
+        return ada(images, keys, controls["ada_probability"], policy, strengths=strengths)
 
     name = "ada_probability"
     update = steering(name, images=images, target=target, speed_images=speed_images)
