@@ -1,7 +1,7 @@
-"""Grouped convolutions as fewer ones of more channels: several groups side by side, zeros between.
+"""Grouped convolutions as one a group, or as fewer ones of more channels.
 
-A group has few channels, 16 or so, and a matrix product that is this thin is slow. The zeros cost
-products, and with minimal filtering of what has many channels they pay.
+A matrix product of few channels is slow. Several groups may stand side by side in one convolution,
+zeros between: these cost products, and with minimal filtering of what has many channels they pay.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,12 @@ _MANY = 64  # channels from which on products of matrices are quick
 
 
 def product(
-    convolve: Callable[[Array, Array], Array], x: Array, kernel: Array, groups: int
+    convolve: Callable[[Array, Array], Array],
+    x: Array,
+    kernel: Array,
+    groups: int,
+    *,
+    bundle: bool,
 ) -> Array:
     """Returns the grouped convolution (N, A, B, O).
 
@@ -24,9 +29,10 @@ def product(
       x: (N, H, W, C).
       kernel: (k, l, C / groups, O).
       groups: see `Geometry`.
+      bundle: whether several groups share a convolution.
     """
     k, m, inputs, outputs = kernel.shape
-    together = _together(groups, x.shape[-1], outputs)
+    together = _together(groups, x.shape[-1], outputs) if bundle else 1
     bundles = groups // together
     kernel = kernel.reshape(k, m, inputs, bundles, together, outputs // groups)
     kernel = jnp.einsum("klibgo,hg->bklhigo", kernel, jnp.eye(together, dtype=kernel.dtype))
@@ -36,7 +42,12 @@ def product(
 
 
 def kernel_gradient(
-    of_kernel: Callable[[Array, Array], Array], x: Array, gradient: Array, groups: int
+    of_kernel: Callable[[Array, Array], Array],
+    x: Array,
+    gradient: Array,
+    groups: int,
+    *,
+    bundle: bool,
 ) -> Array:
     """Returns what `product` sends back to its kernel, (k, l, C / groups, O).
 
@@ -45,9 +56,10 @@ def kernel_gradient(
       x: (N, H, W, C).
       gradient: (N, A, B, O).
       groups: see `Geometry`.
+      bundle: as for `product`.
     """
     outputs = gradient.shape[-1]
-    together = _together(groups, x.shape[-1], outputs)
+    together = _together(groups, x.shape[-1], outputs) if bundle else 1
     bundles = groups // together
     found = jax.vmap(of_kernel)(_bundles(x, bundles), _bundles(gradient, bundles))
     _, k, m, inputs, _ = found.shape

@@ -2,11 +2,12 @@
 
 The three products of a convolution: its outputs, and the gradients of its inputs and of its kernel.
 Each is one product of matrices, over channels alone for 1 x 1 kernels and over patches for others;
-or, for kernels of 2 x 2 and 3 x 3 with many channels, the fewer ones of minimal filtering.
+or, for kernels of 2 x 2 and 3 x 3 with many channels, the fewer ones of minimal filtering. Grouped
+ones are many, or fewer and wider.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -14,12 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gan_jax.nn import grouped_convolution, winograd
+from gan_jax.nn import grouped_convolution, thin_convolution, winograd
 
 Array = jax.Array
 
 _MANY = 32  # channels from which on minimal filtering pays for its transforms
 _FEW = 4  # channels up to which planes are faster to copy than pixels
+_THIN = range(16, 32)  # channels of a group with which the compiler's own is faster
 
 
 class Geometry(NamedTuple):
@@ -41,8 +43,10 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
     x, taps, (inputs, outputs) = _padded(x, geometry), kernel.shape[:2], kernel.shape[2:]
     stride, size = geometry.stride, _output_size(x, kernel, geometry.stride)
     if geometry.groups > 1:
-        alone = partial(product, geometry=Geometry(stride))
-        return grouped_convolution.product(alone, x, kernel, geometry.groups)
+        alone: Callable[..., Array] = partial(product, geometry=Geometry(stride))
+        if thin := min(inputs, outputs // geometry.groups) in _THIN:
+            alone = partial(thin_convolution.product, stride=stride)
+        return grouped_convolution.product(alone, x, kernel, geometry.groups, bundle=not thin)
     if _even(taps, stride):
         return product(_phases(x, taps, size, stride), _phased(kernel, stride), Geometry())
     if _minimal(kernel.shape, size, stride):
@@ -88,8 +92,12 @@ def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[i
     size = (gradient.shape[1], gradient.shape[2])
     inputs, outputs = x.shape[-1], gradient.shape[-1]
     if geometry.groups > 1:
-        alone = partial(kernel_gradient, geometry=Geometry(stride), taps=taps)
-        return grouped_convolution.kernel_gradient(alone, x, gradient, geometry.groups)
+        alone: Callable[..., Array] = partial(kernel_gradient, geometry=Geometry(stride), taps=taps)
+        if thin := min(inputs, outputs) // geometry.groups in _THIN:
+            alone = partial(thin_convolution.kernel_gradient, stride=stride, taps=taps)
+        return grouped_convolution.kernel_gradient(
+            alone, x, gradient, geometry.groups, bundle=not thin
+        )
     if _even(taps, stride):
         fewer = (taps[0] // stride, taps[1] // stride)
         found = kernel_gradient(_phases(x, taps, size, stride), gradient, Geometry(), fewer)
