@@ -5,6 +5,9 @@ discriminator, batch normalization in the generator, Adam at 2e-4 with betas 0 a
 to 0, batches of 64. Smaller for two CPU cores: 32 channels in both networks in place of 256 and
 128, and two updates of the discriminator for each of the generator in place of five.
 
+Seen on two cores, in 50 minutes: `fd_classifier` 12.74 (held-out images: 0.04; one run), all ten
+modes; some clothes are torn. The MLPs of `fashion_mlp.py` come to 1.27 in 11 minutes.
+
 The four files as published in one folder; Debian's package `dataset-fashion-mnist` puts them into
 the folder named here.
 
