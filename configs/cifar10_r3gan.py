@@ -31,6 +31,8 @@ def get_config() -> ConfigDict:
     config.augment.name = "fixed"
     config.augment.policy = "r3gan"
     config.augment.probability = 0.55
+    config.augment.schedule = "cosine"
+    config.augment.images = 20e6
     config.batch_size = 512
     config.total_steps = 488_280
     burn_in(config, images=20e6, gamma=(0.05, 0.005), half_life=5e6)
@@ -52,8 +54,6 @@ def burn_in(
         optimizer.final = 0.25
         optimizer.b2 = 0.9
         optimizer.b2_final = 0.99
-    config.augment.schedule = "cosine"
-    config.augment.images = images
     config.ema.half_life = 1.0  # of an image: next to nothing
     config.ema.schedule = "cosine"
     config.ema.images = images

@@ -1,10 +1,14 @@
-"""U-Net GAN on FFHQ at 256 x 256 (Schönfeld et al. 2020), as in the authors' script, less CutMix.
+"""U-Net GAN on FFHQ at 256 x 256 (Schönfeld et al. 2020), by the authors' script, without CutMix.
 
-BigGAN's generator with hierarchical latents and a discriminator that judges every pixel too, both
-of 64 channels a step, spectrally normalized and without attention; orthogonal kernels,
-non-saturating loss of the image and of its pixels, batches of 20, Adam at 1e-4 and, for the
-discriminator, 5e-4 with betas 0 and 0.999, an average of decay 0.9999. The authors train until
-nothing gets better; the length is ours.
+BigGAN's generator and a discriminator that judges every pixel too, both of 64 channels a step,
+spectrally normalized and without attention; orthogonal kernels, mirrored images, non-saturating
+loss of the image and of its pixels, batches of 20, Adam at 1e-4 and, for the discriminator, 5e-4
+with betas 0 and 0.999, an average of decay 0.9999.
+
+What differs: each block of the generator reads 20 latents of its own, as BigGAN's does at this
+size, where the authors' blocks all read the same 128; the average begins at once, and not after
+21,000 updates; the length is ours, as they give none. They sample with statistics of 100 batches
+(`--standing_batches=100`).
 
 Published, with CutMix and a consistency between mixtures and their parts, which are not here: FID
 7.48. Not yet reproduced here.
@@ -22,7 +26,8 @@ def get_config() -> ConfigDict:
     config = default.get_config()
     config.data.name = "folder:ffhq"
     config.data.image_size = 256
-    config.latent_dim = 128
+    config.data.augment.flip = 0.5
+    config.latent_dim = 140
     with config.unlocked():
         config.generator = ConfigDict({"family": "unet", "attention": 0})
         config.discriminator = ConfigDict({"family": "unet", "attention": 0})

@@ -28,6 +28,7 @@ def get_config() -> ConfigDict:
             network.update({"widths": _WIDTHS, "group_size": 32})
     cifar10_r3gan.burn_in(config, images=200e6, gamma=(1.0, 0.1), half_life=50e6)
     config.augment.probability = 0.4
+    config.augment.images = 200e6
     config.batch_size = 4_096
     config.total_steps = 244_140
     return config

@@ -14,7 +14,7 @@ files as published in one folder:
 
 from ml_collections import ConfigDict
 
-from configs import cifar10_r3gan
+from configs import cifar10_r3gan, default
 
 
 def get_config() -> ConfigDict:
@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     config.data.name = "stacked:mnist_5k"
     config.data.image_size = 32
     config.data.augment.flip = 0.0
-    config.augment.name = "none"
+    config.augment = default.get_config().augment
     config.conditional = False
     config.discriminator.conditioning = "concatenate"
     cifar10_r3gan.burn_in(config, images=2e6, gamma=(1.0, 0.1), half_life=0.5e6)

@@ -56,7 +56,7 @@ _CHOICES: Mapping[str, Iterable[str]] = {
 }
 _COUNTS = (  # fields of networks
     *("width", "channel_base", "style_width", "mapping_layers", "minibatch_group"),
-    *("blocks", "group_size", "expansion"),
+    *("blocks", "group_size", "expansion", "kernel_size"),
 )
 _POSITIVE = (
     *("batch_size", "d_steps", "latent_dim", "total_steps", "steps_per_call"),

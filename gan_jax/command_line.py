@@ -1,20 +1,25 @@
 """Reads the command line; every mistake in it becomes one line."""
 
-import ast
-import contextlib
 import pathlib
 import re
 import runpy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
+from ml_collections.config_flags import tuple_parser
 
 from gan_jax.configuration import flatten
 from gan_jax.errors import InputError, did_you_mean
 
 _OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
+_PARSERS: Mapping[type, Any] = {  # as config_flags has them
+    bool: flags.BooleanParser(),
+    int: flags.IntegerParser(),
+    float: flags.FloatParser(),
+    tuple: tuple_parser.TupleParser(),
+}
 
 
 def parse(argv: Sequence[str], default_config: str) -> None:
@@ -34,7 +39,7 @@ def parse(argv: Sequence[str], default_config: str) -> None:
     _check_whole(path, config, load_config(default_config))
     left_out = _fields_left_out(argv, config)
     _check_keys(argv, [*flatten(config), *left_out])
-    added = {key: _value(word) for word in argv if (key := _key(word)) in left_out}
+    added = {key: _parsed(word, left_out[key]) for word in argv if (key := _key(word)) in left_out}
     argv = [word for word in argv if _key(word) not in added]
     try:
         config_flags.DEFINE_config_file(
@@ -119,26 +124,35 @@ def _key(word: str) -> str | None:
     return match[1] if match else None
 
 
-def _value(word: str) -> Any:
-    text = word.partition("=")[2]
-    with contextlib.suppress(SyntaxError, ValueError):  # it is a name then
-        return ast.literal_eval(text.capitalize() if text in ("true", "false") else text)
-    return text
-
-
-def _fields_left_out(argv: Sequence[str], config: ConfigDict) -> set[str]:
-    """Keys of what the config leaves as its networks' families have it, where any are asked for."""
-    known = flatten(config).keys()
-    if not any(key and _is_field(key) and key not in known for key in map(_key, argv)):
-        return set()
+def _fields_left_out(argv: Sequence[str], config: ConfigDict) -> dict[str, Any]:
+    """The defaults of what the config leaves as its networks' families have it, if asked for."""
+    values = flatten(config)
+    keys = [key for key in map(_key, argv) if key and _is_field(key) and key not in values]
+    if not keys:
+        return {}
     from gan_jax.models.families import FAMILIES, fields  # imports JAX, which takes a second
 
-    return {
-        f"{network}.{field}"
-        for network in ("generator", "discriminator")
-        if config[network].family in FAMILIES
-        for field in fields(network, config[network].family)
-    } - known
+    found: dict[str, Any] = {}
+    for network in ("generator", "discriminator"):
+        words = [word for word in argv if _key(word) == f"{network}.family"]
+        family = words[-1].partition("=")[2] if words else config[network].family
+        if family in FAMILIES:
+            found |= {f"{network}.{name}": value for name, value in fields(network, family).items()}
+    return {key: value for key, value in found.items() if key not in values}
+
+
+def _parsed(word: str, default: Any) -> Any:
+    """The value in --config.KEY=VALUE, of the type of the key's default; functions go by name."""
+    name, equals, text = word.partition("=")
+    if isinstance(default, bool) and not equals:
+        return not name.lstrip("-").startswith("no")
+    if not equals or name.lstrip("-").startswith("no"):
+        raise InputError(f"{word}: write --config.{_key(word)}=VALUE")
+    parser = _PARSERS.get(type(default))
+    try:
+        return parser.parse(text) if parser else text
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{word}: {error}; by default it is {default!r}") from error
 
 
 def _check_keys(argv: Sequence[str], known: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ def from_json(plain: Mapping[str, Any]) -> ConfigDict:
 
     Keys that are younger than the file get the values of `_SINCE`.
     """
-    return ConfigDict(_with_tuples(_completed(plain, _SINCE)))
+    return ConfigDict(_with_tuples(_of_today(plain)))
 
 
 # Keys that were added since there are runs, with the value that means what was done before.
@@ -34,6 +34,10 @@ _SINCE: Mapping[str, Any] = {
     "augment": {"probability": 0.0, "schedule": "constant", "images": 0.0},
     "generator_penalties": {"orthogonal": 0.0},
 }
+
+
+def _of_today(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return _completed(plain, {group: keys for group, keys in _SINCE.items() if group in plain})
 
 
 def _completed(plain: Mapping[str, Any], since: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,7 +75,7 @@ def changed_keys(old: Mapping[str, Any], new: ConfigDict) -> list[str]:
 
     Intervals do not change it, nor does evaluation, nor `total_steps` where no schedule reads it.
     """
-    before, after = flatten(_completed(old, _SINCE)), flatten(new)
+    before, after = flatten(_of_today(old)), flatten(new)
     neutral = set(_NEUTRAL)
     if not any(_reads_total_steps(values) for values in (before, after)):
         neutral.add("total_steps")

@@ -37,7 +37,8 @@ def test_keys_of_the_file():
         ("mnist_dcgan", "generator", "kernel_size", "3", 3),
         ("cifar10_r3gan", "discriminator", "widths", "(8,4)", [8, 4]),
         ("cifar10_sngan", "discriminator", "spectral", "false", False),
-        ("mnist_dcgan", "discriminator", "spectral", "True", True),
+        ("mnist_dcgan", "discriminator", "spectral", "1", True),
+        ("ffhq256_stylegan2", "generator", "mixing", "1e-1", 0.1),
         ("cifar10_sngan", "generator", "norm", "instance", "instance"),
     ],
 )
@@ -47,3 +48,9 @@ def test_a_field_of_a_network_that_the_file_does_not_name(name, network, field, 
     config = parsed(f"--config=configs/{name}.py", f"--config.{network}.{field}={text}")
     assert config[network].pop(field) == value
     assert config == plain
+
+
+def test_truth_needs_no_value():
+    for word, value in (("config", True), ("noconfig", False)):
+        config = parsed("--config=configs/mnist_dcgan.py", f"--{word}.discriminator.spectral")
+        assert config["discriminator"]["spectral"] is value

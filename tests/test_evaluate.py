@@ -286,3 +286,9 @@ def test_a_run_of_before_new_keys_is_read_with_what_they_mean():
     assert configuration.changed_keys(old, smoke(**{"data.augment.flip": 0.5})) == [
         "data.augment.flip was 0.0, now 0.5"
     ]
+    younger = ("probability", "schedule", "images")
+    old["augment"] = {k: v for k, v in config["augment"].items() if k not in younger}
+    assert configuration.changed_keys(old, smoke()) == []
+    assert configuration.changed_keys(old, smoke(**{"augment.probability": 0.5})) == [
+        "augment.probability was 0.0, now 0.5"
+    ]

@@ -433,8 +433,11 @@ def test_augmentation_is_what_the_config_says_and_not_of_points(key):
 
 def test_a_fixed_augmentation_has_the_probability_that_the_config_says(key):
     """At p the pictures are those of `ada` with p: here of so many updates with batches of 8."""
-    images, keys = jnp.zeros((2, 8, 8, 3)) + 0.5, jax.random.split(key, 2)
-    policy, strengths = gan_jax.augment.POLICIES["r3gan"], gan_jax.augment.STRENGTHS["r3gan"]
+    images, keys = jax.random.uniform(key, (40, 8, 8, 3)), jax.random.split(key, 40)
+    policy = ("blit", "warp", "colour", "cutout")
+    strengths = {
+        "colour": dict.fromkeys(("brightness", "contrast", "luma", "hue", "saturation"), 0.5)
+    }
     fixed = {"augment.name": "fixed", "augment.policy": "r3gan", "augment.probability": 0.6}
     cosine = {"augment.schedule": "cosine", "augment.images": 80.0}
     for step, overrides, p in (
@@ -442,11 +445,17 @@ def test_a_fixed_augmentation_has_the_probability_that_the_config_says(key):
         (2, {"augment.schedule": "linear", "augment.images": 80.0}, 0.12),
         (10, {"augment.schedule": "linear"}, 0.15),  # of the whole run, 40 updates
     ):
-        found = experiment._augment(smoke(**fixed, **overrides)).function(
-            images, keys, step=jnp.int32(step)
+        config = smoke(**fixed, **overrides)
+        np.testing.assert_allclose(
+            experiment._probability(config.augment, config, jnp.int32(step)), p, atol=1e-6
         )
+        found = experiment._augment(config).function(images, keys, step=jnp.int32(step))
         expected = gan_jax.augment.ada(images, keys, p, policy, strengths=strengths)
-        np.testing.assert_allclose(found, expected, atol=1e-6)
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    adapting = experiment._augment(smoke(**fixed | {"augment.name": "ada"}))
+    found = adapting.function(images, keys, controls={"ada_probability": 0.6})
+    expected = gan_jax.augment.ada(images, keys, 0.6, policy, strengths=strengths)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
     with pytest.raises(InputError, match=r"probability=0\.0: set it"):
         checks.check_config(smoke(**{"augment.name": "fixed"}))
 

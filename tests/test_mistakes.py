@@ -83,6 +83,15 @@ MISTAKES = {
     "no field of the network": (["--config=field.py"], ["generator.width", "'widths'"]),
     "misspelt field": ([DCGAN, "--config.generator.kernelsize=8"], ["'generator.kernel_size'"]),
     "wrong type of a field": ([DCGAN, "--config.generator.kernel_size=wide"], ["'wide'", "4"]),
+    "field without a value": (
+        [DCGAN, "--config.generator.kernel_size", "3"],
+        ["kernel_size=VALUE"],
+    ),
+    "field of no size": ([DCGAN, "--config.generator.kernel_size=0"], ["kernel_size", "0"]),
+    "field of another family": (
+        [DCGAN, "--config.generator.family=r3gan", "--config.generator.blocks=1"],
+        ["generator.", "r3gan has no such field", "begin with a config"],
+    ),
     "no widths": (["--config=width.py"], ["width.py", "discriminator.widths", "None"]),
     "no activation": (["--config=none.py"], ["none.py", "generator.activation", "None"]),
     "large picture": ([SMOKE, "--config.data.image_size=100000"], ["image_size", "8193"]),

@@ -128,7 +128,8 @@ def gan(
       generator_penalties: the same of the generator; see `gan_jax.generator_penalties`.
       augment: `(images, keys) -> images`, differentiable, applied to all that the discriminator
         sees. The real and the fake of a row share their draws, as do the penalties: so each of them
-        looks at the very function of images that the loss judges by. See `gan_jax.augment`.
+        looks at the very function of images that the loss judges by. Or an `Adaptive` or `OfStep`
+        of such a function; see `gan_jax.augment`.
       augment_data: `(images, keys) -> images`, applied to the reals of a batch and to nothing else:
         fakes will look like what it makes of them. See `gan_jax.augment.plain`.
       pseudo: `(real, fake, keys) -> images`, which take the place of the reals of an update of the

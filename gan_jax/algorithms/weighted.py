@@ -15,7 +15,7 @@ from gan_jax.rng import substream
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
-Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters | OfStep
+Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters
 Weight: TypeAlias = optax.ScalarOrSchedule
 Entries = Sequence[tuple[Part, Weight] | tuple[Part, Weight, int]]
 Weighted = dict[str, tuple[Part, Weight]]
@@ -137,7 +137,12 @@ def value_at(value: Weight, step: Array) -> Any:
 
 
 def given(
-    part: Part, controls: Controls, params: PyTree = None, *, step: Any = None, **latents: Any
+    part: Part | OfStep,
+    controls: Controls,
+    params: PyTree = None,
+    *,
+    step: Array | None = None,
+    **latents: Any,
 ) -> Callable[..., Any]:
     """Returns the part's function with what it reads beside its arguments.
 
@@ -159,7 +164,7 @@ def given(
     return part
 
 
-def adaptive(*parts: Part | None) -> list[Adaptive]:
+def adaptive(*parts: Part | OfStep | None) -> list[Adaptive]:
     """Returns those of the parts that are adaptive."""
     return [part for part in parts if isinstance(part, Adaptive)]
 

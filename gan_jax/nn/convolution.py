@@ -1,9 +1,10 @@
 """Convolutions of images, fast on every backend, with exact gradients of any order.
 
 XLA's own convolution is what accelerators are made for; on CPU some of its gradients take a naive
-loop, a hundred times slower than the forward pass. So there all are products of matrices. The
-outputs, the gradient of the inputs and that of the kernel are bilinear, and the gradients of each
-are the other two: gradients of gradients, which penalties need, never leave the three.
+loop, a hundred times slower than the forward pass. So there they are products of matrices, or, for
+thin groups, its own in the one form that is quick. The outputs, the gradient of the inputs and that
+of the kernel are bilinear, and the gradients of each are the other two: gradients of gradients,
+which penalties need, never leave the three.
 """
 
 from collections.abc import Callable, Sequence

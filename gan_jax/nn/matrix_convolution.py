@@ -3,7 +3,8 @@
 The three products of a convolution: its outputs, and the gradients of its inputs and of its kernel.
 Each is one product of matrices, over channels alone for 1 x 1 kernels and over patches for others;
 or, for kernels of 2 x 2 and 3 x 3 with many channels, the fewer ones of minimal filtering. Grouped
-ones are many, or fewer and wider.
+ones are as many of these, or fewer and wider; groups of some sixteen channels are left to the
+compiler's own (`thin_convolution`).
 """
 
 import math
@@ -21,7 +22,7 @@ Array = jax.Array
 
 _MANY = 32  # channels from which on minimal filtering pays for its transforms
 _FEW = 4  # channels up to which planes are faster to copy than pixels
-_THIN = range(16, 32)  # channels of a group with which the compiler's own is faster
+_THIN = range(16, 32)  # channels of a group from which, and below which, that is faster
 
 
 class Geometry(NamedTuple):
@@ -71,19 +72,14 @@ def input_gradient(
         reach = [length + k - 1 for length, k in zip(size, taps, strict=True)]
         around = _cut(_spaced(gradient, stride), first, reach)
         return product(around, turned, Geometry(groups=geometry.groups))
-    if _even(taps, stride):
+    if _even(taps, stride) and kernel.shape[2] < _MANY:
         x = _from_phases(_everywhere(gradient, _phased(kernel, stride)), stride)
-    else:
-        # Every s-th row of x meets every s-th tap of the kernel, and no others.
-        phases = [
-            [
-                _everywhere(gradient, kernel[i::stride, j::stride])
-                for j in range(min(stride, taps[1]))
-            ]
-            for i in range(min(stride, taps[0]))
-        ]
-        x = _interleaved(phases, stride)
-    return _cut(x, befores, size)
+        return _cut(x, befores, size)
+    rows, columns = (range(min(stride, length)) for length in size)
+    phases = [
+        [_phase(gradient, kernel, stride, befores, size, (i, j)) for j in columns] for i in rows
+    ]
+    return _interleaved(phases, stride)[:, : size[0], : size[1]]
 
 
 def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[int, int]) -> Array:
@@ -191,6 +187,28 @@ def _turned(kernel: Array, groups: int = 1) -> Array:
     k, m, inputs, outputs = kernel.shape
     turned = kernel[::-1, ::-1].reshape(k, m, inputs, groups, outputs // groups)
     return turned.transpose(0, 1, 4, 3, 2).reshape(k, m, outputs // groups, groups * inputs)
+
+
+def _phase(
+    gradient: Array,
+    kernel: Array,
+    s: int,
+    befores: Sequence[int],
+    size: Sequence[int],
+    start: tuple[int, int],
+) -> Array:
+    """Every s-th row and column from `start` on of what `product` sends back to x (N, *size, C).
+
+    They meet every s-th tap of the kernel, and no others.
+    """
+    places = [before + i for before, i in zip(befores, start, strict=True)]
+    taps = kernel[places[0] % s :: s, places[1] % s :: s]
+    counts = [-(-(length - i) // s) for length, i in zip(size, start, strict=True)]
+    if not taps.size:
+        return jnp.zeros((len(gradient), *counts, kernel.shape[2]), gradient.dtype)
+    first = [place // s - k + 1 for place, k in zip(places, taps.shape[:2], strict=True)]
+    reach = [count + k - 1 for count, k in zip(counts, taps.shape[:2], strict=True)]
+    return product(_cut(gradient, first, reach), _turned(taps), Geometry())
 
 
 def _everywhere(gradient: Array, kernel: Array) -> Array:

@@ -1,7 +1,8 @@
 """Convolutions of some sixteen channels by the compiler's own, which on CPU is quick for these.
 
 It is so where images and kernel stand in its own order of axes, and no padding or dilation of the
-image is left to it; a batch of such pairs goes one by one, for in groups it is slow.
+image is left to it. A batch of such pairs goes one by one, for in groups it is slow, and so that
+neither function can be differentiated: `convolution` says what their gradients are.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import jax
 Array = jax.Array
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
-_IMAGES = 16  # of which one sum is made at a time: more at once take many times as long
+_IMAGES = 16  # at most, of which one sum is made at a time: more take many times as long
 
 
 def product(x: Array, kernel: Array, *, stride: int = 1) -> Array:

@@ -1,4 +1,4 @@
-"""Parts of the objective that need other than the usual: numbers that last, fakes, parameters."""
+"""Parts of the objective that need more than the usual: numbers that last, the step, fakes."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple

@@ -115,6 +115,53 @@ def test_many_channels_are_too(size, k, stride):
     assert_as_reference(convolve, reference, (2, *size, 32), (k, k, 32, 40), stride=stride)
 
 
+@pytest.mark.parametrize(
+    ("size", "taps", "options"),
+    [
+        ((9, 7), (4, 4), {"padding": ((5, 0), (2, 4)), "stride": 2}),
+        ((7, 8), (5, 2), {"padding": ((2, 1), (0, 3)), "stride": 3}),
+        ((5, 4), (1, 2), {"padding": 0, "stride": 3}),  # some places meet no tap
+        ((5, 2), (3, 3), {"padding": ((1, 1), (1, 2)), "stride": 3}),  # fewer places than phases
+    ],
+)
+def test_many_channels_with_other_strides_and_paddings_are_too(size, taps, options):
+    assert_as_reference(convolve, reference, (2, *size, 32), (*taps, 32, 8), **options)
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "k", "stride"),
+    [
+        (2, (7, 8), 3, 1),
+        (3, (8, 7), 3, 2),
+        (17, (3, 4), 2, 1),
+        (32, (4, 5), 4, 2),
+        (2, (4, 4), 1, 1),
+    ],
+)
+def test_groups_of_some_channels_are_too(batch, size, k, stride):
+    """Batches of less than sixteen, of two times sixteen, and of a prime number."""
+    options = {"stride": stride, "groups": 2}
+    assert_as_reference(convolve, reference, (batch, *size, 32), (k, k, 16, 40), **options)
+
+
+def test_groups_of_some_channels_under_vmap_are_those_of_each():
+    """Of several networks at once, and of their penalties' gradients."""
+    random = np.random.default_rng(0)
+    xs, kernels = (
+        jnp.float32(random.normal(size=shape)) for shape in ((3, 2, 5, 5, 32), (3, 3, 3, 16, 32))
+    )
+
+    def penalty(x, kernel):
+        slope = jax.grad(lambda x: jnp.sum(convolve(x, kernel, groups=2) ** 3))(x)
+        return jnp.sum(slope**2)
+
+    found = quick_jit(jax.vmap(jax.grad(penalty, argnums=1)))(xs, kernels)
+    each = quick_jit(jax.grad(penalty, argnums=1))
+    for x, kernel, gradient in zip(xs, kernels, found, strict=True):
+        expected = each(x, kernel)
+        np.testing.assert_allclose(gradient, expected, atol=1e-6 * float(abs(expected).max()))
+
+
 @pytest.mark.parametrize("groups", [2, 3])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("k", [1, 3])

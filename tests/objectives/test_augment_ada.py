@@ -200,7 +200,8 @@ def test_cutout_is_half_of_each_side_about_a_uniform_centre(size):
 
 
 def test_policies_are_the_papers_and_stages_keep_their_draws():
-    assert list(augment.POLICIES) == ["b", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc"]
+    assert list(augment.POLICIES) == ["b", "bg", "bgc", "bgcf", "bgcfn", "bgcfnc", "r3gan"]
+    assert augment.POLICIES["r3gan"] == ("blit", "warp", "colour", "cutout")
     assert augment.POLICIES["bgc"] == ("blit", "warp", "colour")
     images = jnp.float32(np.random.default_rng(0).uniform(-1, 1, (20, 7, 7, 3)))
     keys = KEYS[:20]

@@ -1,4 +1,4 @@
-"""ADA: a pipeline of augmentations, each applied with a probability p that adapts.
+"""ADA: a pipeline of augmentations, each applied with a probability p, which may adapt.
 
 Every transformation happens to an image with probability p times a multiplier in [0, 1] of its own:
 below, the keyword of its name. As long as p stays below about 0.8, the generator does not learn the
@@ -228,7 +228,7 @@ POLICIES: Mapping[str, Sequence[str]] = MappingProxyType(
     | {"r3gan": ("blit", "warp", "colour", "cutout")}
 )
 """Sets of stages: ADA's b, bg, bgc, bgcf, bgcfn and bgcfnc, of which the paper settles on bgc
-(section 2.3); and that of R3GAN (Huang et al. 2024, by the authors' code)."""
+(section 2.3); and that of R3GAN (Huang et al. 2024, by the authors' code), with `STRENGTHS`."""
 
 STRENGTHS: Mapping[str, Strengths] = MappingProxyType(
     {
