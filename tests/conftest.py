@@ -4,6 +4,7 @@ The environment is set before anything imports jax.
 """
 
 import atexit
+import json
 import os
 import pathlib
 import shutil
@@ -60,6 +61,33 @@ def launch(tmp_path):
         )
 
     return start
+
+
+@pytest.fixture(scope="session")
+def launcher():
+    """A process that starts `launch.py` in forks, see `forked_launch.py`."""
+    with subprocess.Popen(
+        [sys.executable, str(ROOT / "tests" / "forked_launch.py")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield process
+        process.stdin.close()
+
+
+@pytest.fixture
+def run_soon(launcher, tmp_path):
+    """Returns `run_soon(*arguments, **environment)`: as `run`, for what ends before it computes."""
+
+    def wait(*arguments, **environment):
+        order = {"arguments": arguments, "folder": str(tmp_path), "environment": environment}
+        print(json.dumps(order), file=launcher.stdin, flush=True)
+        answer = json.loads(launcher.stdout.readline())
+        return answer["status"], answer["stdout"], answer["stderr"]
+
+    return wait
 
 
 @pytest.fixture

@@ -137,11 +137,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_writes_nothing(name, run, folder, monkeypatch):
+def test_a_mistake_is_one_line_and_writes_nothing(name, run_soon, folder):
     arguments, words = MISTAKES[name]
-    monkeypatch.setenv("TFDS_DATA_DIR", str(folder / "data"))
     before = files(folder)
-    assert_refused(run(*arguments, devices=8), *words)
+    assert_refused(run_soon(*arguments, TFDS_DATA_DIR=str(folder / "data")), *words)
     assert files(folder) == before
 
 
