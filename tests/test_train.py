@@ -42,8 +42,8 @@ NETWORKS = ("generator", "discriminator")
 # ---- kill -9 ------------------------------------------------------------------------------------
 
 KILLED = [
-    *(SMOKE, "--config.total_steps=1000", "--config.log_every=4", "--config.sample_every=250"),
-    *("--config.checkpoint_every=50", "--config.generator.widths=(512,512)"),
+    *(SMOKE, "--config.total_steps=500", "--config.log_every=2", "--config.sample_every=100"),
+    *("--config.checkpoint_every=20", "--config.generator.widths=(512,512)"),
 ]
 
 
@@ -92,7 +92,7 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
     status, _, stderr = run(*KILLED, f"--workdir={killed}")
     assert status == 0, stderr
     assert "going on from step" in stderr
-    assert [line["step"] for line in lines(killed)] == list(range(4, 1001, 4))
+    assert [line["step"] for line in lines(killed)] == list(range(2, 501, 2))
     assert_same_run(killed, straight)
 
 

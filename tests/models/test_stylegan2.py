@@ -229,7 +229,7 @@ def test_the_penalty_on_path_length_is_of_styles(variables):
         def along(w, i):  # of image i alone, which the other rows do not move
             return jnp.sum(generator.apply(weights, w, method="synthesis", **options)[i] * y[i])
 
-        by_w = jnp.stack([jax.grad(along)(w, i)[i] for i in range(4)])  # (4, layers, style_width)
+        by_w = jax.vmap(lambda i: jax.grad(along)(w, i)[i])(jnp.arange(4))  # (4, layers, width)
         lengths = jnp.sqrt(jnp.square(by_w).sum(2).mean(1))
         return 2 * jnp.square(lengths).mean(), lengths
 
