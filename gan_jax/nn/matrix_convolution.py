@@ -72,7 +72,7 @@ def input_gradient(
         reach = [length + k - 1 for length, k in zip(size, taps, strict=True)]
         around = _cut(_spaced(gradient, stride), first, reach)
         return product(around, turned, Geometry(groups=geometry.groups))
-    if _even(taps, stride) and kernel.shape[2] < _MANY:
+    if _even(taps, stride) and not _wasteful(gradient, kernel, stride, size):
         x = _from_phases(_everywhere(gradient, _phased(kernel, stride)), stride)
         return _cut(x, befores, size)
     rows, columns = (range(min(stride, length)) for length in size)
@@ -117,8 +117,12 @@ def _minimal(shape: Sequence[int], size: tuple[int, int], stride: int) -> bool:
     k, m, inputs, outputs = shape
     if stride > 1 or k != m or k not in winograd.TRANSFORMS or min(inputs, outputs) < _MANY:
         return False
-    tiles = math.prod(-(-outputs // 2) for outputs in size)
-    return 4 * tiles * (k + 1) ** 2 < 3 * math.prod(size) * k**2
+    return 4 * _tiles(size) * (k + 1) ** 2 < 3 * math.prod(size) * k**2
+
+
+def _tiles(size: Sequence[int]) -> int:
+    """How many 2 x 2 tiles cover so many outputs."""
+    return math.prod(-(-outputs // 2) for outputs in size)
 
 
 # With a stride s that divides the kernel, every s-th row and column of the image meets every s-th
@@ -187,6 +191,15 @@ def _turned(kernel: Array, groups: int = 1) -> Array:
     k, m, inputs, outputs = kernel.shape
     turned = kernel[::-1, ::-1].reshape(k, m, inputs, groups, outputs // groups)
     return turned.transpose(0, 1, 4, 3, 2).reshape(k, m, outputs // groups, groups * inputs)
+
+
+def _wasteful(gradient: Array, kernel: Array, s: int, size: Sequence[int]) -> bool:
+    """Whether one product for all phases makes much at the edges that nobody asks for."""
+    whole = [
+        places + k // s - 1 for places, k in zip(gradient.shape[1:3], kernel.shape[:2], strict=True)
+    ]
+    asked = [-(-length // s) for length in size]
+    return kernel.shape[2] >= _MANY and 2 * _tiles(whole) > 3 * _tiles(asked)
 
 
 def _phase(
