@@ -8,13 +8,13 @@ import pytest
 from runs import ROOT
 
 PARSE = """
-import sys
+import json, sys
 from absl import flags
 from gan_jax import command_line
 from gan_jax.configuration import to_json
 command_line.parse(sys.argv, "configs/smoke.py")
 assert flags.FLAGS.config.is_locked
-print(__import__("json").dumps(to_json(flags.FLAGS.config)))
+print(json.dumps(to_json(flags.FLAGS.config)))
 """
 
 

@@ -79,7 +79,7 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
             end = time.monotonic() + moments.uniform(0, 6)
             wait_for(lambda end=end: time.monotonic() > end or progress(killed) > 20, process)
         else:
-            lines_more = moments.randint(1, 50)  # of the 250
+            lines_more = moments.randint(1, 40)  # of the 250
             wait_for(lambda n=begun + lines_more: progress(killed) >= n, process)
         if moment == 2:
             wait_for(lambda: saving(killed), process)

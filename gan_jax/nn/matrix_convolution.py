@@ -22,7 +22,7 @@ Array = jax.Array
 
 _MANY = 32  # channels from which on minimal filtering pays for its transforms
 _FEW = 4  # channels up to which planes are faster to copy than pixels
-_THIN = range(16, 32)  # channels of a group from which, and below which, that is faster
+_THIN = range(16, 32)  # channels of a group with which `thin_convolution` is faster
 
 
 class Geometry(NamedTuple):
