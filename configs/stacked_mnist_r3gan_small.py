@@ -7,8 +7,8 @@ b2 from 0.9 to 0.99 over 2.5 million.
 
 Seen on an H100, in bfloat16: 22,860 updates in 4 minutes at 14,000 images a second, after two for
 compilation; 986 modes of 1,000, a KL of 0.411 (held-out stacks: 1,000 and 0.019; one run, 26,000
-samples). The digits are clean, but not equally frequent; towards the end the discriminator puts 98 %
-of the pairs of a real and a fake in order.
+samples). The digits are clean, but not equally frequent; towards the end the discriminator puts 98
+% of the pairs of a real and a fake in order.
 
     python launch.py --config=configs/stacked_mnist_r3gan_small.py
     python launch.py --mode=evaluate --workdir=runs/stacked_mnist_r3gan_small --num_samples=26000
