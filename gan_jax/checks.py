@@ -210,7 +210,6 @@ def _check_fields(key: str, network: ConfigDict) -> None:
             "family, begin with a config that has it"
         )
     for name, default in known.items():
-        default = getattr(default, "__name__", default)  # functions go by their names
         value = network.get(name, default)
         kinds: Any = {float: (int, float), tuple: (tuple, list)}.get(type(default), type(default))
         truth = isinstance(value, bool) and not isinstance(default, bool)  # which Python counts
@@ -253,16 +252,21 @@ def _check_fit(config: ConfigDict) -> None:
         raise InputError(
             "config.augment.operations is empty: name some, or config.augment.name=none"
         )
+    if config.augment.name != "fixed" and config.augment.probability:
+        raise InputError(
+            f"config.augment.probability={config.augment.probability} is for "
+            f"config.augment.name=fixed, and that is {config.augment.name}"
+        )
     if config.augment.name == "fixed" and not config.augment.probability:
         raise InputError(
             "config.augment.name=fixed does nothing with config.augment.probability=0.0: set it, "
             "or config.augment.name=none"
         )
     output = _field("generator", config, "output")
-    if config.data.normalize == "standardize" and output not in ("linear", ACTIVATIONS["linear"]):
+    if config.data.normalize == "standardize" and output != "linear":
         raise InputError(
             "config.data.normalize=standardize needs config.generator.output=linear: "
-            f"{getattr(output, '__name__', output)} cannot reach pixels beyond one deviation"
+            f"{output} cannot reach pixels beyond one deviation"
         )
 
 

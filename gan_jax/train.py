@@ -31,6 +31,7 @@ from gan_jax.algorithms.algorithm import Algorithm, Metrics
 from gan_jax.data.loader import Loader, decode, prefetch
 from gan_jax.data.source import Source
 from gan_jax.errors import Diverged, InputError
+from gan_jax.models import families
 from gan_jax.rng import key_for
 from gan_jax.runtime import json_lines, parallel
 from gan_jax.runtime import workdir as workdirs
@@ -96,7 +97,8 @@ def _refuse_change(
     written.
     """
     why = "".join(f" ({note})" for note in notes)
-    changes = configuration.changed_keys(saved["config"], config) if saved else []
+    defaults = {key: families.fields(key, config[key].family) for key in families.Family._fields}
+    changes = configuration.changed_keys(saved["config"], config, defaults) if saved else []
     if changes:
         raise InputError(
             f"{workdir} holds a run with another config ({'; '.join(changes)}): "

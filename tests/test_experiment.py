@@ -17,6 +17,7 @@ from gan_jax.algorithms.weighted import given
 from gan_jax.configuration import changed_keys, to_json
 from gan_jax.data.source import ArraySource
 from gan_jax.errors import InputError
+from gan_jax.models.families import fields
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.objectives.generator_penalties import GENERATOR_PENALTIES
 from gan_jax.objectives.penalties import PENALTIES
@@ -54,6 +55,7 @@ REFUSED = {
     "generator.norm": ("bach", "'batch'"),
     "data.augment.flip": (1.5, "at most 1"),
     "data.augment.shift": (-1, "must not be negative"),
+    "augment.probability": (0.5, "for config.augment.name=fixed, and that is none"),
 }
 
 
@@ -98,6 +100,21 @@ def test_total_steps_is_neutral_only_where_no_schedule_reads_it():
     assert changed_keys(to_json(old), smoke(total_steps=20, **cosine)) != []
     ends = cosine | {"generator_optimizer.images": 1e3}  # read instead
     assert changed_keys(to_json(smoke(**ends)), smoke(total_steps=20, **ends)) == []
+
+
+def test_a_field_written_out_as_its_family_has_it_is_no_change():
+    defaults = {name: fields(name, "mlp") for name in ("generator", "discriminator")}
+    old, same = smoke(), smoke()
+    with same.generator.unlocked():
+        same.generator.norm = defaults["generator"]["norm"]
+        del same.generator["activation"]
+        assert old.generator.activation == defaults["generator"]["activation"]
+    assert changed_keys(to_json(old), same, defaults) == []
+    with same.generator.unlocked():
+        same.generator.activation = "relu"
+    assert changed_keys(to_json(old), same, defaults) == [
+        "generator.activation was 'leaky_relu', now 'relu'"
+    ]
 
 
 def test_what_may_be_lazy_is_what_differentiates():

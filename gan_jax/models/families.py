@@ -41,7 +41,7 @@ _SAID_ELSEWHERE = {"image_shape", "num_classes", "axis_name", "dtype", "parent",
 
 
 def fields(network: str, family: str) -> dict[str, Any]:
-    """Returns the defaults of what one may choose of a network, by field.
+    """Returns the defaults of what one may choose of a network, by field, as configs have them.
 
     Args:
       network: generator or discriminator.
@@ -49,7 +49,7 @@ def fields(network: str, family: str) -> dict[str, Any]:
     """
     module: Any = getattr(FAMILIES[family], network)
     return {
-        field.name: field.default
+        field.name: getattr(field.default, "__name__", field.default)  # functions go by names
         for field in dataclasses.fields(module)
         if field.name not in _SAID_ELSEWHERE
     }

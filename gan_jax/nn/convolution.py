@@ -208,6 +208,8 @@ def _by_backend(
     *size: Any,
 ) -> Array:
     """One of two functions of arrays and of what is known while compiling."""
+    if not a.size:  # an empty batch
+        return elsewhere(a, b, geometry, *size)
 
     def in_float32(a: Array, b: Array) -> Array:
         # Half precision saves accelerators memory and time; CPUs have no arithmetic for it.

@@ -162,6 +162,14 @@ def test_groups_of_some_channels_under_vmap_are_those_of_each():
         np.testing.assert_allclose(gradient, expected, atol=1e-6 * float(abs(expected).max()))
 
 
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_of_no_images_there_are_no_outputs_and_no_gradient_of_the_kernel(groups):
+    x, kernel = jnp.zeros((0, 6, 6, 64)), jnp.ones((3, 3, 64 // groups, 64))
+    y, back = jax.vjp(lambda x, kernel: convolve(x, kernel, groups=groups), x, kernel)
+    assert y.shape == x.shape
+    np.testing.assert_array_equal(back(y)[1], jnp.zeros_like(kernel))
+
+
 @pytest.mark.parametrize("groups", [2, 3])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("k", [1, 3])
