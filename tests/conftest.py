@@ -4,12 +4,9 @@ The environment is set before anything imports jax.
 """
 
 import atexit
-import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 import tempfile
 
 # On few cores, many virtual devices can wait for each other's turn at an all-reduce for ever: the
@@ -26,6 +23,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from forked_launch import Forks  # noqa: E402
 from runs import COMPILED_SOON  # noqa: E402
 
 from gan_jax.runtime import cache  # noqa: E402
@@ -44,50 +42,23 @@ def key() -> jax.Array:
     return jax.random.key(0)
 
 
-@pytest.fixture
-def launch(tmp_path):
-    """Returns `launch(*arguments, devices=1)`: starts `launch.py` in an empty folder, for real."""
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory):
+    """A process that starts `launch.py` in forks."""
+    with Forks(tmp_path_factory.mktemp("streams")) as forks:
+        yield forks
 
-    def start(*arguments, devices=1, **options):
+
+@pytest.fixture
+def launch(forks, tmp_path):
+    """Returns `launch(*arguments, devices=1, **environment)`: starts `launch.py`, for real."""
+
+    def start(*arguments, devices=1, **environment):
         flags = os.environ["XLA_FLAGS"].replace("count=8", f"count={devices}")
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"XLA_FLAGS": flags},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
-        )
+        environment = {**os.environ, "XLA_FLAGS": flags, **environment}
+        return forks.launch(*arguments, folder=tmp_path, environment=environment)
 
     return start
-
-
-@pytest.fixture(scope="session")
-def launcher():
-    """A process that starts `launch.py` in forks, see `forked_launch.py`."""
-    with subprocess.Popen(
-        [sys.executable, str(ROOT / "tests" / "forked_launch.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        yield process
-        process.stdin.close()
-
-
-@pytest.fixture
-def run_soon(launcher, tmp_path):
-    """Returns `run_soon(*arguments, **environment)`: as `run`, for what ends before it computes."""
-
-    def wait(*arguments, **environment):
-        order = {"arguments": arguments, "folder": str(tmp_path), "environment": environment}
-        print(json.dumps(order), file=launcher.stdin, flush=True)
-        answer = json.loads(launcher.stdout.readline())
-        return answer["status"], answer["stdout"], answer["stderr"]
-
-    return wait
 
 
 @pytest.fixture
@@ -96,7 +67,7 @@ def run(launch):
 
     def wait(*arguments, **options):
         process = launch(*arguments, **options)
-        stdout, stderr = process.communicate(timeout=240)
+        stdout, stderr = process.communicate()
         return process.returncode, stdout, stderr
 
     return wait

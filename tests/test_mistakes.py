@@ -137,28 +137,29 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_one_line_and_writes_nothing(name, run_soon, folder):
+def test_a_mistake_is_one_line_and_writes_nothing(name, run, folder):
     arguments, words = MISTAKES[name]
     before = files(folder)
-    assert_refused(run_soon(*arguments, TFDS_DATA_DIR=str(folder / "data")), *words)
+    refused = run(*arguments, devices=8, TFDS_DATA_DIR=str(folder / "data"))
+    assert_refused(refused, *words)
     assert files(folder) == before
 
 
-def test_mistakes_around_an_existing_run(run, run_soon, folder):
+def test_mistakes_around_an_existing_run(run, folder):
     workdir = f"--workdir={folder / 'run'}"
     assert run(SMOKE, workdir, "--config.total_steps=4")[0] == 0
 
     # Another config: every key that differs is named, neutral ones are not.
     changed = [SMOKE, workdir, "--config.loss=non_saturating", "--config.batch_size=16"]
     before = files(folder)
-    refused = run_soon(*changed, "--config.log_every=2", "--config.total_steps=6")
+    refused = run(*changed, "--config.log_every=2", "--config.total_steps=6")
     assert_refused(refused, "loss", "batch_size", "--config_change=allow")
     assert "log_every" not in refused[2]
     assert "total_steps" not in refused[2]
 
     # Labels, for networks without classes.
     sample = ["--mode=sample", workdir, "--output=x.npz"]
-    assert_refused(run_soon(*sample, "--labels=1"), "--labels", "no classes")
+    assert_refused(run(*sample, "--labels=1"), "--labels", "no classes")
     assert files(folder) == before
 
     # Another run holds the folder.
@@ -169,7 +170,7 @@ def test_mistakes_around_an_existing_run(run, run_soon, folder):
         [sys.executable, "-c", holder, str(folder / "run")], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "held\n"
-    assert_refused(run_soon(SMOKE, workdir, "--config.total_steps=8"), "in use", str(process.pid))
+    assert_refused(run(SMOKE, workdir, "--config.total_steps=8"), "in use", str(process.pid))
     process.kill()
     process.communicate()
     assert run(SMOKE, workdir, "--config.total_steps=6")[0] == 0
@@ -178,11 +179,11 @@ def test_mistakes_around_an_existing_run(run, run_soon, folder):
     assert run(*changed, "--config.total_steps=8", "--config_change=allow")[0] == 0
 
 
-def test_labels_out_of_range(run, run_soon, folder):
+def test_labels_out_of_range(run, folder):
     workdir = f"--workdir={folder / 'run'}"
     assert run(SMOKE, workdir, "--config.total_steps=2", "--config.conditional=True")[0] == 0
     before = files(folder)
     sample = ["--mode=sample", workdir, "--output=x.npz"]
-    assert_refused(run_soon(*sample, "--labels=3,10"), "--labels", "10", "0 to 9")
-    assert_refused(run_soon(*sample, "--labels=three"), "--labels", "three")
+    assert_refused(run(*sample, "--labels=3,10"), "--labels", "10", "0 to 9")
+    assert_refused(run(*sample, "--labels=three"), "--labels", "three")
     assert files(folder) == before

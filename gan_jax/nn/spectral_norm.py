@@ -1,5 +1,6 @@
 """Spectral normalization: a kernel divided by its largest singular value, as far as it is known."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -45,16 +46,23 @@ def spectrally_normalized(module: nn.Module, name: str, kernel: Array, *, train:
         return _unit(jax.random.normal(module.make_rng("params"), matrix.shape[-1:], jnp.float32))
 
     vector: Any = module.variable(COLLECTION, name, draw)
-    fixed, u = jax.lax.stop_gradient((matrix, vector.value))
+    moves = train and not module.is_initializing()
+    normalized, u = _normalized(matrix, vector.value, moves)
+    if moves and module.is_mutable_collection(COLLECTION):
+        vector.value = u
+    return normalized.reshape(kernel.shape).astype(kernel.dtype)
+
+
+@partial(jax.jit, static_argnums=2)  # so that equal shapes are traced but once
+def _normalized(matrix: Array, u: Array, moves: bool) -> tuple[Array, Array]:
+    """W / sigma, and u: after a step of the power iteration, if it moves."""
+    fixed, u = jax.lax.stop_gradient((matrix, u))
     v = _unit(_dot(fixed, u))
-    if train and not module.is_initializing():
+    if moves:
         step = _dot(v, fixed)
         u = jnp.where(jnp.any(step != 0), _unit(step), u)  # once 0, it would be 0 for ever
-        if module.is_mutable_collection(COLLECTION):
-            vector.value = u
     sigma = _dot(_dot(v, matrix), u)
-    normalized = matrix / jnp.where(sigma != 0, sigma, 1)
-    return normalized.reshape(kernel.shape).astype(kernel.dtype)
+    return matrix / jnp.where(sigma != 0, sigma, 1), u
 
 
 def _dot(a: Array, b: Array) -> Array:
