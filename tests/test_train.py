@@ -43,7 +43,7 @@ NETWORKS = ("generator", "discriminator")
 
 KILLED = [
     *(SMOKE, "--config.total_steps=500", "--config.log_every=2", "--config.sample_every=100"),
-    *("--config.checkpoint_every=20", "--config.generator.widths=(512,512)"),
+    *("--config.checkpoint_every=20", "--config.generator.widths=(256,256)"),
 ]
 
 
