@@ -148,6 +148,7 @@ def test_all_combinations(row):
 
 TWINS = {
     "mnist_dcgan": (28, 28, 1),
+    "mnist_dcgan_r1r2": (32, 32, 1),
     "fashion_sngan": (28, 28, 1),
     "fashion_r3gan": (28, 28, 1),
     "cifar10_sngan": (32, 32, 3),

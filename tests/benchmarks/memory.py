@@ -24,14 +24,14 @@ from gan_jax import experiment
 from gan_jax.command_line import load_config
 
 SHAPES = {
-    **{"cifar10": (32, 32, 3), "stacked": (32, 32, 3)},
+    **{"mnist_dcgan_r1r2": (32, 32, 1), "cifar10": (32, 32, 3), "stacked": (32, 32, 3)},
     **{"imagenet64": (64, 64, 3), "ffhq256": (256, 256, 3)},
 }
 CONFIGS = (
-    *("mnist_mlp", "mnist_dcgan", "fashion_sngan", "fashion_r3gan", "cifar10_wgan_gp"),
-    *("cifar10_sngan", "cifar10_biggan", "cifar10_stylegan2_ada", "stacked_mnist_r3gan_small"),
-    *("stacked_mnist_r3gan", "cifar10_r3gan", "ffhq256_stylegan2", "ffhq256_unet"),
-    "imagenet64_r3gan",
+    *("mnist_mlp", "mnist_dcgan", "mnist_dcgan_r1r2", "fashion_sngan", "fashion_r3gan"),
+    *("cifar10_wgan_gp", "cifar10_sngan", "cifar10_biggan", "cifar10_stylegan2_ada"),
+    *("stacked_mnist_r3gan_small", "stacked_mnist_r3gan", "cifar10_r3gan"),
+    *("ffhq256_stylegan2", "ffhq256_unet", "imagenet64_r3gan"),
 )
 
 
