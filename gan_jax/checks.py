@@ -252,11 +252,6 @@ def _check_fit(config: ConfigDict) -> None:
         raise InputError(
             "config.augment.operations is empty: name some, or config.augment.name=none"
         )
-    if config.augment.name != "fixed" and config.augment.probability:
-        raise InputError(
-            f"config.augment.probability={config.augment.probability} is for "
-            f"config.augment.name=fixed, and that is {config.augment.name}"
-        )
     if config.augment.name == "fixed" and not config.augment.probability:
         raise InputError(
             "config.augment.name=fixed does nothing with config.augment.probability=0.0: set it, "

@@ -70,21 +70,12 @@ _NEUTRAL = {
 }
 
 
-def changed_keys(
-    old: Mapping[str, Any], new: ConfigDict, defaults: Mapping[str, Any] | None = None
-) -> list[str]:
+def changed_keys(old: Mapping[str, Any], new: ConfigDict | Mapping[str, Any]) -> list[str]:
     """Returns "key was X, now Y" for each key whose change would change the trajectory of a run.
 
     Intervals do not change it, nor does evaluation, nor `total_steps` where no schedule reads it.
-
-    Args:
-      old: a config as it was saved.
-      new: the one of today.
-      defaults: the values of keys that either may leave out.
     """
-    before, after = (
-        flatten(_completed(plain, defaults or {})) for plain in (_of_today(old), to_json(new))
-    )
+    before, after = flatten(_of_today(old)), flatten(new)
     neutral = set(_NEUTRAL)
     if not any(_reads_total_steps(values) for values in (before, after)):
         neutral.add("total_steps")

@@ -97,8 +97,10 @@ def _refuse_change(
     written.
     """
     why = "".join(f" ({note})" for note in notes)
-    defaults = {key: families.fields(key, config[key].family) for key in families.Family._fields}
-    changes = configuration.changed_keys(saved["config"], config, defaults) if saved else []
+    changes = []
+    if saved:
+        plain = (saved["config"], configuration.to_json(config))
+        changes = configuration.changed_keys(*map(families.spelled_out, plain))
     if changes:
         raise InputError(
             f"{workdir} holds a run with another config ({'; '.join(changes)}): "

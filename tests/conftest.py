@@ -7,6 +7,8 @@ import atexit
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 
 # On few cores, many virtual devices can wait for each other's turn at an all-reduce for ever: the
@@ -51,12 +53,24 @@ def forks(tmp_path_factory):
 
 @pytest.fixture
 def launch(forks, tmp_path):
-    """Returns `launch(*arguments, devices=1, **environment)`: starts `launch.py`, for real."""
+    """Returns `launch(*arguments, devices=1, fresh=False, **environment)`: starts `launch.py`.
 
-    def start(*arguments, devices=1, **environment):
+    In an empty folder; as a fork, see `forked_launch`, or as a fresh process.
+    """
+
+    def start(*arguments, devices=1, fresh=False, **environment):
         flags = os.environ["XLA_FLAGS"].replace("count=8", f"count={devices}")
         environment = {**os.environ, "XLA_FLAGS": flags, **environment}
-        return forks.launch(*arguments, folder=tmp_path, environment=environment)
+        if not fresh:
+            return forks.launch(*arguments, folder=tmp_path, environment=environment)
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "launch.py"), *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     return start
 
@@ -67,7 +81,7 @@ def run(launch):
 
     def wait(*arguments, **options):
         process = launch(*arguments, **options)
-        stdout, stderr = process.communicate()
+        stdout, stderr = process.communicate(timeout=240)
         return process.returncode, stdout, stderr
 
     return wait

@@ -1,7 +1,9 @@
 """Runs `launch.py` in forks of one process, which has imported what takes seconds to import.
 
-They are processes of their own, to be killed and to be left behind as those of a shell. `Forks` is
-the test's end of it; the other one reads a line of JSON an order and answers each with a line.
+They are processes of their own, and end as `python launch.py` does. But all have one seed of hashes
+and of NumPy's global numbers, and read at their start what libraries read when they are imported:
+what must not depend on these is for a fresh process. `Forks` is the test's end of it; the other one
+reads a line of JSON an order and answers each with a line.
 """
 
 import json
@@ -12,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-import traceback
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -34,15 +35,19 @@ class Forks:
             pass
 
     def launch(self, *arguments, folder, environment):
-        """Starts `launch.py` in a folder, in an environment of its own; returns its `Run`."""
+        """Starts `launch.py` in a folder and an environment; returns its `Run`."""
         streams = [self._folder / f"{time.monotonic_ns()}.{name}" for name in ("stdout", "stderr")]
+        for stream in streams:
+            stream.touch()
         order = [list(map(str, arguments)), str(folder), dict(environment)]
         return Run(self, self.ask("start", *order, *map(str, streams)), streams)
 
     def ask(self, *order):
         """The answer to an order."""
         print(json.dumps(order), file=self._process.stdin, flush=True)
-        return json.loads(self._process.stdout.readline())
+        answer = self._process.stdout.readline()
+        assert answer, "the process that forks has ended"
+        return json.loads(answer)
 
 
 class Run:
@@ -65,12 +70,12 @@ class Run:
             if time.monotonic() > deadline:
                 self.kill()
                 raise TimeoutError([stream.read_text() for stream in self._streams])
-            time.sleep(0.002)
+            time.sleep(0.02)
         return tuple(stream.read_text() for stream in self._streams)
 
     def send_signal(self, number):
-        """Sends a signal, unless it has ended."""
-        if self.poll() is None:
+        """Sends a signal, unless its end is known."""
+        if self.returncode is None:
             os.kill(self.pid, number)
 
     def kill(self):
@@ -82,50 +87,48 @@ class Run:
 
 
 def main():
-    """Serves, and takes with it what still runs."""
+    """Serves; in each fork, does what `python launch.py` does."""
     sys.path.insert(0, str(ROOT))
     from gan_jax import checks, evaluate, experiment, sample, train  # noqa: F401
     from gan_jax.data import inspection, reading  # noqa: F401
 
     running = set()
+    try:
+        order = serve(running)
+    finally:  # what still runs ends too; a fork has none
+        for process in running:
+            os.kill(process, signal.SIGKILL)
+    if order:
+        become(*order)
+
+
+def serve(running):
+    """Answers orders to the end; in each fork, returns what it is to become."""
     for what, *order in map(json.loads, sys.stdin):
         if what == "start":
-            answer = start(*order)
+            answer = os.fork()
+            if not answer:
+                running.clear()
+                return order
             running.add(answer)
         else:
-            (pid,) = order
-            ended, status = os.waitpid(pid, os.WNOHANG)
+            ended, status = os.waitpid(*order, os.WNOHANG)
             answer = os.waitstatus_to_exitcode(status) if ended else None
-            running -= {ended}
+            running.discard(ended)
         print(json.dumps(answer), flush=True)
-    for pid in running:
-        os.kill(pid, signal.SIGKILL)
+    return None
 
 
-def start(arguments, folder, environment, *streams):
-    """What `python launch.py` does, in a fork: its number, and there it never returns."""
-    process = os.fork()
-    if process:
-        return process
-    status = 1
-    try:
-        for number, path in enumerate(streams, 1):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
-        sys.argv = ["launch.py", *arguments]
-        runpy.run_path(str(ROOT / "launch.py"), run_name="__main__")
-        status = 0
-    except SystemExit as error:
-        status = error.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+def become(arguments, folder, environment, *streams):
+    """Runs `launch.py`; the process ends as that does."""
+    for number, path in enumerate((os.devnull, *streams)):
+        with open(path, "r+") as file:
+            os.dup2(file.fileno(), number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["launch.py", *arguments]
+    runpy.run_path(str(ROOT / "launch.py"), run_name="__main__")
 
 
 if __name__ == "__main__":

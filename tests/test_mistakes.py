@@ -145,6 +145,11 @@ def test_a_mistake_is_one_line_and_writes_nothing(name, run, folder):
     assert files(folder) == before
 
 
+def test_so_it_is_in_a_fresh_process(run, folder):
+    arguments, words = MISTAKES["misspelt key"]
+    assert_refused(run(*arguments, fresh=True), *words)
+
+
 def test_mistakes_around_an_existing_run(run, folder):
     workdir = f"--workdir={folder / 'run'}"
     assert run(SMOKE, workdir, "--config.total_steps=4")[0] == 0

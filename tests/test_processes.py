@@ -26,12 +26,12 @@ def free_port():
 
 @pytest.fixture
 def start(launch):
-    """Returns `start(*arguments, devices=(4, 4))`: two processes of one job."""
+    """Returns `start(*arguments, devices=(4, 4), fresh=False)`: two processes of one job."""
 
-    def start(*arguments, devices=(4, 4)):
+    def start(*arguments, devices=(4, 4), fresh=False):
         job = (f"--coordinator=127.0.0.1:{free_port()}", "--num_processes=2")
         return [
-            launch(SMOKE, *arguments, *job, f"--process_id={i}", devices=count)
+            launch(SMOKE, *arguments, *job, f"--process_id={i}", devices=count, fresh=fresh)
             for i, count in enumerate(devices)
         ]
 
@@ -50,11 +50,12 @@ def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
     flags += ["--config.eval.every_images=160", "--config.eval.extractor=pixels"]
     workdir = f"--workdir={tmp_path / 'two'}"
 
-    statuses, (first, second) = finish(start(*flags, workdir, "--config.total_steps=20"))
+    begun = start(*flags, workdir, "--config.total_steps=20", fresh=True)
+    statuses, (first, second) = finish(begun)
     assert statuses == [0, 0], (first, second)
     assert "finished: step 20" in first
     assert "step" not in second  # one process talks
-    statuses, (first, second) = finish(start(*flags, workdir))
+    statuses, (first, second) = finish(start(*flags, workdir, fresh=True))
     assert statuses == [0, 0], (first, second)
     assert "going on from step 20" in first
 

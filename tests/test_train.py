@@ -68,12 +68,12 @@ def progress(workdir):
 
 def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_path):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
-    assert run(*KILLED, f"--workdir={straight}")[0] == 0
+    assert run(*KILLED, f"--workdir={straight}", fresh=True)[0] == 0
     seed = int.from_bytes(os.urandom(4))
     print(f"moments of seed {seed}")  # pytest shows it when the test fails
     moments = random.Random(seed)
     for moment in range(5):
-        process = launch(*KILLED, f"--workdir={killed}")
+        process = launch(*KILLED, f"--workdir={killed}", fresh=True)
         begun = progress(killed)
         if moment == 0:  # while it starts, as a rule
             end = time.monotonic() + moments.uniform(0, 6)
@@ -89,7 +89,7 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
         if moment == 2:
             assert saving(killed), "it was not killed in the middle of a save"
     assert progress(killed) < 250, "it was finished before the last kill"
-    status, _, stderr = run(*KILLED, f"--workdir={killed}")
+    status, _, stderr = run(*KILLED, f"--workdir={killed}", fresh=True)
     assert status == 0, stderr
     assert "going on from step" in stderr
     assert [line["step"] for line in lines(killed)] == list(range(2, 501, 2))
@@ -164,6 +164,20 @@ def test_other_data_under_the_same_name_are_refused(tmp_path, monkeypatch):
     assert content(tmp_path / "run") == before
     train(smoke(total_steps=8, **overrides), tmp_path / "run", allow_change=True)
     assert final_state(tmp_path / "run")[0] == 8
+
+
+def test_a_field_written_out_as_its_family_has_it_is_no_change(tmp_path):
+    """Whether it was the run that left it out, or it is today's config that does."""
+    train(smoke(total_steps=4), tmp_path)
+    config = smoke(total_steps=8)
+    with config.discriminator.unlocked(), config.generator.unlocked():
+        del config.discriminator["spectral"], config.generator["norm"]
+    train(config, tmp_path)
+    train(smoke(total_steps=12), tmp_path)
+    with config.generator.unlocked():
+        config.generator.norm = "batch"
+    with pytest.raises(InputError, match=r"config \(generator.norm was 'none', now 'batch'\)"):
+        train(config, tmp_path)
 
 
 def test_a_run_without_a_checkpoint_starts_anew_with_any_config(tmp_path):

@@ -53,3 +53,15 @@ def fields(network: str, family: str) -> dict[str, Any]:
         for field in dataclasses.fields(module)
         if field.name not in _SAID_ELSEWHERE
     }
+
+
+def spelled_out(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a config in which its networks have all fields, by default those of their families.
+
+    Args:
+      config: plain values; "generator" and "discriminator" name their families.
+    """
+    networks = {
+        name: fields(name, config[name]["family"]) | dict(config[name]) for name in Family._fields
+    }
+    return dict(config) | networks

@@ -208,7 +208,7 @@ def _by_backend(
     *size: Any,
 ) -> Array:
     """One of two functions of arrays and of what is known while compiling."""
-    if not a.size:  # an empty batch
+    if not a.size:  # an empty batch, which matrices cannot be cut from
         return elsewhere(a, b, geometry, *size)
 
     def in_float32(a: Array, b: Array) -> Array:
