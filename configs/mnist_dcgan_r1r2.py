@@ -1,10 +1,13 @@
-"""DCGAN's networks under the objective of `mnist_mlp.py`: cleaner digits than `mnist_dcgan.py`.
+"""DCGAN's networks with the loss and the penalties of `mnist_mlp.py`, on digits of 32 x 32.
 
 Relativistic pairing loss with R1 and R2 (Huang et al. 2024, "The GAN is dead; long live the GAN!"),
-Adam with betas 0 and 0.99, averaged generator; no normalization in either network. The digits are
-enlarged to 32 x 32, so that three stages fit in place of two, 4 to 8 to 16 to 32: at 28 x 28 the
-discriminator compares pieces of 10 x 10 pixels only, and digits fell apart with every weight of the
-penalties (0.1, 0.3, 1) and every rate (2e-4, 5e-4, 1e-3) that was tried.
+Adam with betas 0 and 0.99, averaged generator; no normalization in either network, and rates that
+go down to 0. The digits are enlarged, so that three stages fit in place of two, 4 to 8 to 16 to 32:
+at 28 x 28 the features of the discriminator see 10 x 10 pixels each, and after 6,000 updates digits
+were still torn (`fd_classifier` 15 to 24 with weights from 0.1 to 1 and rates from 2e-4 to 1e-3).
+
+Seen on two cores, in 25 minutes: `fd_classifier` 3.77 (held-out digits: 1.12; one run), recall as
+held-out digits have it, all ten modes. `mnist_dcgan.py` comes to 24.91.
 
     python launch.py --config=configs/mnist_dcgan_r1r2.py
 """
