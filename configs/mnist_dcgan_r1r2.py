@@ -6,8 +6,9 @@ go down to 0. The digits are enlarged, so that three stages fit in place of two,
 at 28 x 28 the features of the discriminator see 10 x 10 pixels each, and after 6,000 updates digits
 were still torn (`fd_classifier` 15 to 24 with weights from 0.1 to 1 and rates from 2e-4 to 1e-3).
 
-Seen on two cores, in 25 minutes: `fd_classifier` 3.77 (held-out digits: 1.12; one run), recall as
-held-out digits have it, all ten modes. `mnist_dcgan.py` comes to 24.91.
+Seen on two cores, in 25 minutes partly beside other work: `fd_classifier` 3.77 (held-out digits:
+1.12; one run), recall as held-out digits have it, all ten modes. `mnist_dcgan.py` comes to 24.91 at
+28 x 28.
 
     python launch.py --config=configs/mnist_dcgan_r1r2.py
 """
