@@ -46,7 +46,8 @@ def get_config() -> ConfigDict:
     # Whether the GAN is conditional: the generator sees the class, and the discriminator as its
     # `conditioning` says.
     config.conditional = False
-    # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32.
+    # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32. In
+    # bfloat16 a discriminator can tell areas of exactly one colour, as digits have, by rounding.
     config.precision = "float32"
     # `family`: mlp | dcgan | sngan | sagan | biggan | biggan_deep | unet | r3gan | stylegan2. The
     # other keys are its fields (see gan_jax/models/): a config of another family replaces the whole

@@ -4,9 +4,10 @@ The recipe of `stacked_mnist_r3gan.py` (Huang et al. 2024) with one block a stag
 64 channels, batches of 128 and a burn-in of 200,000 images, over which gamma goes from 0.5 to 0.1,
 the rate from 4e-4 to 2e-4 and the half-life of the average from 0 to 30,000 images.
 
-Seen on an H200, in bfloat16: after 5,000 updates `fd_classifier` 4.71 (held-out reals: 0.035; one
-run, 10,000 samples), all ten modes, at 10,400 to 19,200 images a second; that run ended at update
-5,750 with CUDA_ERROR_LAUNCH_FAILED, whose cause was not found.
+Seen on an H200, in bfloat16 (float32 now; `stacked_mnist_r3gan.py` says why): after 5,000 updates
+`fd_classifier` 4.71 (held-out reals: 0.035; one run, 10,000 samples), all ten modes, at 10,400 to
+19,200 images a second; that run ended at update 5,750 with CUDA_ERROR_LAUNCH_FAILED, whose cause
+was not found.
 
     python launch.py --config=configs/fashion_r3gan.py --config.data.name=idx:FOLDER
 """

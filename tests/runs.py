@@ -74,9 +74,9 @@ def shrunken(config):
     return config.lock()
 
 
-def drawn(gan, shape, *, batch=8, classes=3, steps=2):
+def drawn(gan, shape, *, batch=8, classes=3, steps=2, seed=0):
     """A batch for each step, of random images and labels."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     rows = (gan.minibatches, batch)
     for _ in range(steps):
         yield {
