@@ -47,7 +47,7 @@ def get_config() -> ConfigDict:
     # `conditioning` says.
     config.conditional = False
     # What the networks compute in: float32 | bfloat16. Parameters, losses and Adam stay float32. In
-    # bfloat16 a discriminator can tell areas of exactly one colour, as digits have, by rounding.
+    # bfloat16 a discriminator may tell reals by how even areas are rounded: not for digits.
     config.precision = "float32"
     # `family`: mlp | dcgan | sngan | sagan | biggan | biggan_deep | unet | r3gan | stylegan2. The
     # other keys are its fields (see gan_jax/models/): a config of another family replaces the whole

@@ -1,13 +1,12 @@
-"""R3GAN on Stacked MNIST (Huang et al. 2024), as published: a thousand modes, none dropped.
+"""R3GAN on Stacked MNIST (Huang et al. 2024), as published but for the precision: a thousand modes.
 
 The networks of `cifar10_r3gan.py` without classes, relativistic pairing loss with R1 and R2,
 batches of 512, 10 million images. Over the first 2 million gamma goes from 1 to 0.1, b2 from 0.9 to
 0.99 and the half-life of the average from 0 to 0.5 million images; the rate stays at 2e-4; nothing
 is augmented. Protocol and evaluation are those of `stacked_mnist.py`.
 
-In float32, where the paper has bfloat16 for the three largest sizes: in bfloat16 a discriminator
-told the even black of digits by its rounding, which no generator could learn from; see
-`stacked_mnist_r3gan_small.py`.
+In float32, where the paper has bfloat16 for the three largest sizes: in bfloat16 discriminators
+were seen to tell digits by how their even black is rounded; see `stacked_mnist_r3gan_small.py`.
 
 Published: 1,000 modes and a KL of 0.029, in 7 hours on eight L40. Not yet reproduced here. The
 digits are those that come with the requirements, 4,000 to train on; with the full MNIST, its four

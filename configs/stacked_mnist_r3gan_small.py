@@ -5,11 +5,11 @@ and 64 channels, batches of 128, and a burn-in of 500,000 images, over which gam
 0.1 and the half-life of the average from 0 to 50,000 images; the rate goes from 4e-4 to 1e-4 and
 b2 from 0.9 to 0.99 over 2.5 million.
 
-In float32 it was not trained yet. Seen in bfloat16, one run each, 26,000 samples: 986 modes of
-1,000 and a KL of 0.411 after 22,860 updates with these digits in 4 minutes on an H100, at 14,000
-images a second; 614 and 1.856 after 32,530 with the full MNIST on an H200, schedules twice as long
-(held-out stacks: 1,000 and 0.03). The discriminators there keep reals and fakes 1.9 and 1.5 apart,
-but 0.1 and 0.3 when the same weights compute in float32: see `tests/benchmarks/rounding.py`.
+Not trained in float32 here. Seen in bfloat16, one run each, 26,000 samples: 986 modes of 1,000 and
+a KL of 0.411 (held-out stacks: 0.019) after 22,860 updates in 4 minutes on an H100, at 14,000
+images a second; with the full MNIST and longer schedules, on an H200, 614 and 1.856 (0.026) after
+32,530. At their ends the discriminators keep reals and fakes 5.0 and 2.8 apart, but not at all
+where the same weights compute in float32: see `tests/benchmarks/rounding.py`.
 
     python launch.py --config=configs/stacked_mnist_r3gan_small.py
     python launch.py --mode=evaluate --workdir=runs/stacked_mnist_r3gan_small --num_samples=26000

@@ -115,16 +115,19 @@ def assert_sound(row):
         for batch in drawn(alone, shape, batch=BATCH, classes=CLASSES, steps=STEPS, seed=seed):
             one, metrics = update(one, batch)
             four, _ = over_devices(four, spread(batch))
-            for leaf in (*learned(one), *jax.tree.leaves(metrics)):
+            for leaf in (*learned(one), *learned(four), *jax.tree.leaves(metrics)):
                 assert np.isfinite(leaf).all()
         pairs = zip(learned(start), learned(one), strict=True)
         assert np.mean([bool(jnp.any(a != b)) for a, b in pairs]) > 0.5
         apart = jax.tree.map(jnp.subtract, learned(one), learned(four))
         return largest(apart) / largest(learned(one))
 
-    # Rounding can tip an activation over the kink of a rectifier: a row came apart by 4e-5, and as
-    # far from itself where its start was perturbed by 6e-8. Then other data have to agree.
-    assert difference(seed=0) <= 1e-5 or difference(seed=1) <= 1e-5
+    # Rounding can tip an activation over the kink of a rectifier. With jax 0.11.2 so did the row
+    # dcgan-16-1-concatenate-relativistic-True: it came apart by 4e-5, and as far from itself where
+    # its start was perturbed by 6e-8. Then other data have to agree.
+    found = difference(seed=0)
+    assert found <= 1e-3
+    assert found <= 1e-5 or difference(seed=1) <= 1e-5
     assert update._cache_size() == over_devices._cache_size() == 1  # nothing recompiles
 
 
