@@ -150,12 +150,13 @@ def assert_sound(row, jit=lambda function: function, steps=STEPS, over=jax.vmap)
             assert np.isfinite(leaf).all()
     if row["precision"] != "float32":
         return  # its roundings depend on the order of sums
-    # By vmap not compiled: what takes long here are the programs, and each row would need one more.
-    over_devices = over(
-        build(row, parallel.AXIS).update,
-        axis_name=parallel.AXIS,
-        in_axes=(None, 0),
-        out_axes=None,
+    over_devices = jit(
+        over(
+            build(row, parallel.AXIS).update,
+            axis_name=parallel.AXIS,
+            in_axes=(None, 0),
+            out_axes=None,
+        )
     )
     four = first
     for batch in drawn(alone, SHAPE, batch=BATCH, classes=CLASSES, steps=steps):
