@@ -143,7 +143,8 @@ class Synthesis(nn.Module):
 class StyleGAN2Generator(nn.Module):
     """Latents (B, Z) to images (B, H, W, C), linear at the end: g(f(z)), `mapping` and `synthesis`.
 
-    The mean of w over all latents seen is followed in the collection "mean_style".
+    The mean of w is followed in the collection "mean_style", batch by batch of the generator's own
+    updates. The authors' code counts the discriminator's batches too.
 
     Attributes:
       image_shape: (H, W, C), a size of `sizes.doublings`.
