@@ -10,7 +10,8 @@ appendix B.
 
 from collections.abc import Sequence
 
-from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator, halving
+from gan_jax.models.blocks import halving, usual_halvings
+from gan_jax.models.resnet import ResNetDiscriminator, ResNetGenerator
 
 _GENERATOR = {
     4: (16, 16, 8, 4, 2),
@@ -37,8 +38,9 @@ class BigGANGenerator(ResNetGenerator):
     initialization: str = "orthogonal"
 
     @staticmethod
-    def multipliers(count: int) -> Sequence[int]:
+    def multipliers(base: int, count: int) -> Sequence[int]:
         """Returns the channels over `width`, before the first of `count` blocks and after each."""
+        del base
         return _GENERATOR.get(count, [4] * (count + 1))
 
 
@@ -50,6 +52,7 @@ class BigGANDiscriminator(ResNetDiscriminator):
     initialization: str = "orthogonal"
 
     @staticmethod
-    def plan(count: int) -> Sequence[tuple[int, bool]]:
-        """Returns each block's channels over `width`, and whether it halves; for n = `count`."""
-        return halving(WIDTHS.get(count, (4,) * 4), count)
+    def plan(base: int, count: int) -> Sequence[tuple[int, bool]]:
+        """Returns each block's channels over `width`, and whether it halves."""
+        del base
+        return halving(WIDTHS.get(count, (4,) * 4), usual_halvings(count))

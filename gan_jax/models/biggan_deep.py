@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from gan_jax.models.biggan import WIDTHS, BigGANDiscriminator, BigGANGenerator
-from gan_jax.models.blocks import Activate, Convolve, halving
+from gan_jax.models.blocks import Activate, Convolve, halving, usual_halvings
 from gan_jax.models.labels import beside_embedding
 from gan_jax.nn.resample import average_down, nearest_up
 
@@ -65,10 +65,11 @@ class BigGANDeepDiscriminator(BigGANDiscriminator):
     width: int = 128
 
     @staticmethod
-    def plan(count: int) -> Sequence[tuple[int, bool]]:
+    def plan(base: int, count: int) -> Sequence[tuple[int, bool]]:
         """Returns the channels over `width` of the first convolution, then as in `BigGAN`."""
+        del base
         first, *stages = WIDTHS.get(count, (4,) * 4)
-        return [(first, False), *halving(stages, count)]
+        return [(first, False), *halving(stages, usual_halvings(count))]
 
     def block(
         self,

@@ -33,10 +33,14 @@ def block_up(x: Array, features: int, conv: Convolve, active: Activate) -> Array
     return inner + nearest_up(conv(x, features, 1, inside=False))
 
 
-def halving(multipliers: Sequence[int], count: int) -> list[tuple[int, bool]]:
-    """Returns pairs for `plan`: the first n = `count` blocks halve; two where n is at most 3."""
-    halvings = min(count, 2) if count <= 3 else count
+def halving(multipliers: Sequence[int], halvings: int) -> list[tuple[int, bool]]:
+    """Returns pairs for `plan`: the first blocks halve, so many."""
     return [(times, block < halvings) for block, times in enumerate(multipliers)]
+
+
+def usual_halvings(count: int) -> int:
+    """How often a discriminator halves what is doubled `count` times: as often, but 2 for 3."""
+    return 2 if count == 3 else count
 
 
 def convolving(network: Any, *, train: bool) -> Convolve:

@@ -16,7 +16,15 @@ from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation
-from gan_jax.models.blocks import Activate, Convolve, block_up, convolving, halving, inits
+from gan_jax.models.blocks import (
+    Activate,
+    Convolve,
+    block_up,
+    convolving,
+    halving,
+    inits,
+    usual_halvings,
+)
 from gan_jax.models.heads import head
 from gan_jax.models.labels import beside_embedding, beside_images, given
 from gan_jax.models.outputs import Outputs
@@ -69,8 +77,9 @@ class ResNetGenerator(nn.Module):
     dtype: Any = jnp.float32
 
     @staticmethod
-    def multipliers(count: int) -> Sequence[int]:
+    def multipliers(base: int, count: int) -> Sequence[int]:
         """Returns the channels over `width`, before the first of `count` blocks and after each."""
+        del base
         if count <= 3:
             return [4] * (count + 1)
         return [min(16, 2**power) for power in range(count, -1, -1)]
@@ -118,7 +127,7 @@ class ResNetGenerator(nn.Module):
         """
         del keys
         base, count = doublings(self.image_shape)
-        first, *widths = (self.width * times for times in self.multipliers(count))
+        first, *widths = (self.width * times for times in self.multipliers(base, count))
         _, outer_init = inits(self.initialization)
         conv = convolving(self, train=train)
         z, *conditions = self._conditions(z, labels, count)
@@ -206,9 +215,16 @@ class ResNetDiscriminator(nn.Module):
     dtype: Any = jnp.float32
 
     @staticmethod
-    def plan(count: int) -> Sequence[tuple[int, bool]]:
-        """Returns each block's channels over `width`, and whether it halves; for n = `count`."""
-        return halving([2] * 4 if count <= 3 else [min(16, 2**n) for n in range(count + 1)], count)
+    def plan(base: int, count: int) -> Sequence[tuple[int, bool]]:
+        """Returns each block's channels over `width`, and whether it halves.
+
+        Args:
+          base: images are base 2^n pixels high.
+          count: n.
+        """
+        del base
+        widths = [2] * 4 if count <= 3 else [min(16, 2**n) for n in range(count + 1)]
+        return halving(widths, usual_halvings(count))
 
     def block(
         self,
@@ -270,11 +286,11 @@ class ResNetDiscriminator(nn.Module):
     ) -> list[Array]:
         """Returns what each block makes of the images."""
         _, outer_init = inits(self.initialization)
-        _, count = doublings(images.shape[1:3])
+        base, count = doublings(images.shape[1:3])
         x, found = images, list[Array]()
         if self.conditioning == "concatenate":
             x = beside_images(x, labels, self.num_classes)
-        for times, halves in self.plan(count):
+        for times, halves in self.plan(base, count):
             features, first = self.width * times, not found
             x = self.block(x, features, conv, active, first=first, halves=halves)
             if halves and x.shape[1] == self.attention:

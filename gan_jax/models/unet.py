@@ -47,8 +47,9 @@ class UNetDiscriminator(BigGANDiscriminator):
     attention: int = 0
 
     @staticmethod
-    def plan(count: int) -> Sequence[tuple[int, bool]]:
+    def plan(base: int, count: int) -> Sequence[tuple[int, bool]]:
         """Returns each block's channels over `width`; all n = `count` of them halve the image."""
+        del base
         return [(times, True) for times in WIDTHS.get(count, (4,) * count)[:count]]
 
     @nn.compact

@@ -84,7 +84,7 @@ def test_a_stage_of_the_discriminator_written_out(halves):
 @pytest.mark.parametrize(("count", "halvings"), [(1, 1), (2, 2), (3, 2), (4, 4), (5, 5), (6, 6)])
 def test_stages_halve_after_the_first_convolution(count, halvings):
     """Twice at most where images are small, as in the other residual networks."""
-    (_, first), *stages = BigGANDeepDiscriminator.plan(count)
+    (_, first), *stages = BigGANDeepDiscriminator.plan(4, count)
     assert not first
     assert [halves for _, halves in stages] == [n < halvings for n in range(len(stages))]
 

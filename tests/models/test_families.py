@@ -64,8 +64,10 @@ PUBLISHED = {
     "dcgan, pytorch/examples": ("dcgan", 64, None, 100, {}, {}, 3_576_704, 2_765_568 + 1),
     "sngan, CIFAR-10": ("sngan", 32, None, 128, {}, {}, 4_276_739, 1_053_824 + 1),
     "sngan, CIFAR-10, classes": ("sngan", 32, 10, 128, {}, PROJECTION, 4_304_387, 1_055_104 + 1),
+    "sngan, STL-10": ("sngan", 48, None, 128, {}, {}, 4_878_083, 10_141_441),
     "sngan, 64": ("sngan", 64, None, 128, {}, {}, 12_220_675, 10_141_441),
     "sngan, 128": ("sngan", 128, None, 128, {}, {}, 32_150_787, 29_017_857),
+    "sngan, 256": ("sngan", 256, None, 128, {}, {}, 37_135_107, 34_000_129),
     "wgan_gp, CIFAR-10": (
         *("sngan", 32, None, 128, {"width": 32}, {"spectral": False}),
         *(1_204_483, 1_053_825),

@@ -7,6 +7,7 @@ from gan_jax.errors import InputError
 from gan_jax.models.activations import ACTIVATIONS, linear
 from gan_jax.models.families import FAMILIES
 from gan_jax.models.mlp import NORMS, MLPDiscriminator, MLPGenerator
+from gan_jax.models.sngan import SNGANDiscriminator
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 
 LATENT = 12  # as many parts as a hierarchical latent is cut into divide it
@@ -66,6 +67,21 @@ def test_half_precision_is_of_the_computation_alone(family, key):
         assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
         assert {x.dtype for x in jax.tree.leaves(gradients)} == {jnp.dtype("float32")}
         assert "bf16" in jax.jit(total).lower(params, variables).as_text()
+
+
+@pytest.mark.parametrize(
+    ("base", "count", "widths", "left"),
+    [
+        *((4, 3, [2, 2, 2, 2], 8), (6, 3, [1, 2, 4, 8, 16], 3), (4, 4, [1, 2, 4, 8, 16], 2)),
+        *((4, 5, [1, 2, 4, 8, 16, 16], 4), (4, 6, [1, 2, 4, 8, 8, 16, 16], 4)),
+        *((7, 2, [2, 2, 2, 2], 7), (7, 3, [2, 2, 2, 2], 14), (5, 4, [1, 2, 4, 8, 16], 5)),
+    ],
+)
+def test_sngan_halves_as_the_authors_do(base, count, widths, left):
+    """At 32, 48, 64, 128 and 256 pixels; at others down to what can be halved."""
+    plan = SNGANDiscriminator.plan(base, count)
+    assert [times for times, _ in plan] == widths
+    assert base * 2**count == left * 2 ** sum(halves for _, halves in plan)
 
 
 def test_the_mlps_of_the_article(key):

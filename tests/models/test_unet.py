@@ -76,6 +76,6 @@ def test_every_kernel_but_the_one_of_pixels_is_spectrally_normalized(key):
 
 
 def test_every_block_halves():
-    assert UNetDiscriminator.plan(2) == [(4, True), (4, True)]
-    assert UNetDiscriminator.plan(5) == [(times, True) for times in (1, 2, 4, 8, 16)]
-    assert UNetDiscriminator.plan(6) == [(times, True) for times in (1, 2, 4, 8, 8, 16)]
+    assert UNetDiscriminator.plan(4, 2) == [(4, True), (4, True)]
+    assert UNetDiscriminator.plan(4, 5) == [(times, True) for times in (1, 2, 4, 8, 16)]
+    assert UNetDiscriminator.plan(4, 6) == [(times, True) for times in (1, 2, 4, 8, 8, 16)]
