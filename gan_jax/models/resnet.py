@@ -78,7 +78,12 @@ class ResNetGenerator(nn.Module):
 
     @staticmethod
     def multipliers(base: int, count: int) -> Sequence[int]:
-        """Returns the channels over `width`, before the first of `count` blocks and after each."""
+        """Returns the channels over `width`, before the first block and after each.
+
+        Args:
+          base: images are base 2^n pixels high.
+          count: n, the number of blocks.
+        """
         del base
         if count <= 3:
             return [4] * (count + 1)
