@@ -39,6 +39,11 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] = " ".join([_XLA_FLAGS, *soon])
 
 
+def pytest_collection_modifyitems(items):
+    """Begins with what takes longest, whole runs: at the end one worker waits for the other."""
+    items.sort(key=lambda item: item.path.parent != ROOT / "tests")
+
+
 @pytest.fixture(scope="session")
 def key() -> jax.Array:
     return jax.random.key(0)
