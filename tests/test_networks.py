@@ -100,7 +100,8 @@ def largest(leaves):
     return np.max([jnp.abs(leaf).max() for leaf in leaves])
 
 
-def assert_sound(row):
+def assert_sound(row, data=1):
+    """Three steps agree to 1e-5, on one of so many draws of data; on those before, to 1e-3."""
     alone, shared = build(row, None), build(row, parallel.AXIS)
     start = quick_jit(alone.init)(jax.random.key(0))
     update = quick_jit(alone.update)
@@ -122,12 +123,11 @@ def assert_sound(row):
         apart = jax.tree.map(jnp.subtract, learned(one), learned(four))
         return largest(apart) / largest(learned(one))
 
-    # Rounding can tip an activation over the kink of a rectifier. With jax 0.11.2 so did the row
-    # dcgan-16-1-concatenate-relativistic-True: it came apart by 4e-5, and as far from itself where
-    # its start was perturbed by 6e-8. Then other data have to agree.
-    found = difference(seed=0)
-    assert found <= 1e-3
-    assert found <= 1e-5 or difference(seed=1) <= 1e-5
+    for seed in range(data):
+        if (found := difference(seed)) <= 1e-5:
+            break
+        assert found <= 1e-3
+    assert found <= 1e-5
     assert update._cache_size() == over_devices._cache_size() == 1  # nothing recompiles
 
 
@@ -156,7 +156,10 @@ def test_pairs(row):
     ids=name_of,
 )
 def test_all_combinations(row):
-    assert_sound(row)
+    # Rounding can tip an activation over the kink of a rectifier. With jax 0.11.2 so did the row
+    # dcgan-16-1-concatenate-relativistic-True: it came apart by 4e-5, and as far from itself where
+    # its start was perturbed by 6e-8. Then other data have to agree.
+    assert_sound(row, data=2)
 
 
 TWINS = {
