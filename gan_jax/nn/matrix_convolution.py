@@ -19,6 +19,7 @@ import numpy as np
 from gan_jax.nn import grouped_convolution, thin_convolution, winograd
 
 Array = jax.Array
+Padding = tuple[tuple[int, int], tuple[int, int]]
 
 _MANY = 32  # channels from which on minimal filtering pays for its transforms
 _FEW = 4  # channels up to which planes are faster to copy than pixels
@@ -30,33 +31,35 @@ class Geometry(NamedTuple):
 
     Attributes:
       stride: from one output to the next, along both axes.
-      padding: zeros (before, after) each of the two axes.
+      padding: zeros (before, after) each of the two axes; less than none cuts off.
       groups: C / groups channels in and O / groups out see each other, and no others.
     """
 
     stride: int = 1
-    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    padding: Padding = ((0, 0), (0, 0))
     groups: int = 1
 
 
 def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
     """Returns the convolution (N, A, B, O) of x (N, H, W, C) by kernel (k, l, C / groups, O)."""
-    x, taps, (inputs, outputs) = _padded(x, geometry), kernel.shape[:2], kernel.shape[2:]
-    stride, size = geometry.stride, _output_size(x, kernel, geometry.stride)
+    padded, stride = _padded(x, geometry.padding), geometry.stride
+    taps, (inputs, outputs) = kernel.shape[:2], kernel.shape[2:]
+    size = _output_size(padded, kernel, stride)
     if geometry.groups > 1:
         alone: Callable[..., Array] = partial(product, geometry=Geometry(stride))
         if thin := min(inputs, outputs // geometry.groups) in _THIN:
             alone = partial(thin_convolution.product, stride=stride)
-        return grouped_convolution.product(alone, x, kernel, geometry.groups, bundle=not thin)
+        return grouped_convolution.product(alone, padded, kernel, geometry.groups, bundle=not thin)
     if _even(taps, stride):
-        return product(_phases(x, taps, size, stride), _phased(kernel, stride), Geometry())
+        return product(_phases(padded, taps, size, stride), _phased(kernel, stride), Geometry())
     if _minimal(kernel.shape, size, stride):
-        return winograd.product(x, kernel)
+        return winograd.product(padded, kernel)
     if stride > 1 or inputs <= outputs:
-        return _patches(x, taps, size, stride) @ kernel.reshape(-1, outputs)
+        return _patches(padded, taps, size, stride) @ kernel.reshape(-1, outputs)
     by_tap = x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1)  # patches would take more memory
     by_tap = by_tap.reshape(*x.shape[:3], *taps, outputs)
-    shifted = [by_tap[:, i : i + size[0], j : j + size[1], i, j] for i, j in np.ndindex(*taps)]
+    (top, _), (left, _) = geometry.padding
+    shifted = [_cut(by_tap[:, :, :, i, j], (i - top, j - left), size) for i, j in np.ndindex(*taps)]
     return sum(shifted[1:], shifted[0])
 
 
@@ -67,11 +70,9 @@ def input_gradient(
     stride, taps = geometry.stride, kernel.shape[:2]
     befores = [before for before, _ in geometry.padding]
     if geometry.groups > 1 or stride == 1:
-        turned = _turned(kernel, geometry.groups)
-        first = [before - k + 1 for before, k in zip(befores, taps, strict=True)]
-        reach = [length + k - 1 for length, k in zip(size, taps, strict=True)]
-        around = _cut(_spaced(gradient, stride), first, reach)
-        return product(around, turned, Geometry(groups=geometry.groups))
+        spaced, turned = _spaced(gradient, stride), _turned(kernel, geometry.groups)
+        around = _edges(spaced, *_met(befores, taps, size))
+        return product(spaced, turned, Geometry(padding=around, groups=geometry.groups))
     if _even(taps, stride) and not _wasteful(gradient, kernel, stride, size):
         x = _from_phases(_everywhere(gradient, _phased(kernel, stride)), stride)
         return _cut(x, befores, size)
@@ -84,7 +85,7 @@ def input_gradient(
 
 def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[int, int]) -> Array:
     """Returns what `product` sends back to its kernel (*taps, C / groups, O)."""
-    x, stride = _padded(x, geometry), geometry.stride
+    padded, stride = _padded(x, geometry.padding), geometry.stride
     size = (gradient.shape[1], gradient.shape[2])
     inputs, outputs = x.shape[-1], gradient.shape[-1]
     if geometry.groups > 1:
@@ -92,23 +93,24 @@ def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[i
         if thin := min(inputs, outputs) // geometry.groups in _THIN:
             alone = partial(thin_convolution.kernel_gradient, stride=stride, taps=taps)
         return grouped_convolution.kernel_gradient(
-            alone, x, gradient, geometry.groups, bundle=not thin
+            alone, padded, gradient, geometry.groups, bundle=not thin
         )
     if _even(taps, stride):
         fewer = (taps[0] // stride, taps[1] // stride)
-        found = kernel_gradient(_phases(x, taps, size, stride), gradient, Geometry(), fewer)
+        found = kernel_gradient(_phases(padded, taps, size, stride), gradient, Geometry(), fewer)
         return _from_phased(found, stride)
     if _minimal((*taps, inputs, outputs), size, stride):
-        return winograd.kernel_gradient(x, gradient)
+        return winograd.kernel_gradient(padded, gradient)
     if stride > 1 or inputs <= outputs:
         if inputs <= _FEW:
-            found = _planes(x, taps, size, stride) @ _rows(gradient)
+            found = _planes(padded, taps, size, stride) @ _rows(gradient)
         else:
-            found = _over_rows(_patches(x, taps, size, stride), gradient)
+            found = _over_rows(_patches(padded, taps, size, stride), gradient)
         return found.reshape(*taps, inputs, outputs)
     # Patches of what has fewer channels, where each tap moves the other way.
-    around = jnp.pad(gradient, _around(taps))
-    found = _over_rows(x, _patches(around, taps, x.shape[1:3], 1))
+    befores, size = [before for before, _ in geometry.padding], (x.shape[1], x.shape[2])
+    around = _cut(gradient, *_met(befores, taps, size))
+    found = _over_rows(x, _patches(around, taps, size, 1))
     return found.reshape(inputs, *taps, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
 
 
@@ -169,13 +171,31 @@ def _output_size(x: Array, kernel: Array, stride: int) -> tuple[int, int]:
     return height, width
 
 
-def _padded(x: Array, geometry: Geometry) -> Array:
-    return jnp.pad(x, ((0, 0), *geometry.padding, (0, 0)))
+def _padded(x: Array, padding: Padding) -> Array:
+    edges = ((before, after, 0) for before, after in padding)
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
 
 
-def _around(taps: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """The padding with which each tap meets each place."""
-    return ((0, 0), *((k - 1, k - 1) for k in taps), (0, 0))
+def _cut(x: Array, first: Sequence[int], size: Sequence[int]) -> Array:
+    """Rows and columns from `first` on, `size` of them; zeros where there are none."""
+    return _padded(x, _edges(x, first, size))
+
+
+def _edges(x: Array, first: Sequence[int], size: Sequence[int]) -> Padding:
+    """The padding that leaves the rows and columns from `first` on, `size` of them."""
+    rows, columns = (
+        (-start, start + length - places)
+        for start, length, places in zip(first, size, x.shape[1:3], strict=True)
+    )
+    return rows, columns
+
+
+def _met(
+    befores: Sequence[int], taps: Sequence[int], size: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """The first row and column of the outputs that images of `size` meet, and how many they are."""
+    first = [before - k + 1 for before, k in zip(befores, taps, strict=True)]
+    return first, [length + k - 1 for length, k in zip(size, taps, strict=True)]
 
 
 def _spaced(gradient: Array, stride: int) -> Array:
@@ -219,23 +239,14 @@ def _phase(
     counts = [-(-(length - i) // s) for length, i in zip(size, start, strict=True)]
     if not taps.size:
         return jnp.zeros((len(gradient), *counts, kernel.shape[2]), gradient.dtype)
-    first = [place // s - k + 1 for place, k in zip(places, taps.shape[:2], strict=True)]
-    reach = [count + k - 1 for count, k in zip(counts, taps.shape[:2], strict=True)]
-    return product(_cut(gradient, first, reach), _turned(taps), Geometry())
+    around = _met([place // s for place in places], taps.shape[:2], counts)
+    return product(gradient, _turned(taps), Geometry(padding=_edges(gradient, *around)))
 
 
 def _everywhere(gradient: Array, kernel: Array) -> Array:
     """The gradient of all that a kernel meets with stride 1: (N, A + k - 1, B + l - 1, C)."""
-    return product(jnp.pad(gradient, _around(kernel.shape[:2])), _turned(kernel), Geometry())
-
-
-def _cut(x: Array, first: Sequence[int], size: Sequence[int]) -> Array:
-    """Rows and columns from `first` on, `size` of them; zeros where there are none."""
-    edges = [
-        (-start, start + length - x.shape[1 + axis], 0)
-        for axis, (start, length) in enumerate(zip(first, size, strict=True))
-    ]
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+    rows, columns = ((k - 1, k - 1) for k in kernel.shape[:2])
+    return product(gradient, _turned(kernel), Geometry(padding=(rows, columns)))
 
 
 def _interleaved(phases: Sequence[Sequence[Array]], stride: int) -> Array:
@@ -279,8 +290,11 @@ def _planes(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> 
 def _over_rows(a: Array, b: Array) -> Array:
     """a^T b, summed over all axes but the last, (C, D).
 
-    The compiler splits two such products over cores better than one.
+    The compiler is quicker where a has fewer columns, and splits two products over cores better
+    than one.
     """
+    if a.shape[-1] > b.shape[-1]:
+        return _over_rows(b, a).T
     a, b = _rows(a), _rows(b)
     if len(a) % 2:
         return a.T @ b
