@@ -6,6 +6,7 @@ what must not depend on these is for a fresh process. `Forks` is the test's end 
 reads a line of JSON an order and answers each with a line.
 """
 
+import gc
 import json
 import os
 import pathlib
@@ -92,6 +93,7 @@ def main():
     from gan_jax import checks, evaluate, experiment, sample, train  # noqa: F401
     from gan_jax.data import inspection, reading  # noqa: F401
 
+    gc.freeze()  # a fork would look through all of that again, above all at its end
     running = set()
     try:
         order = serve(running)
