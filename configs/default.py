@@ -89,6 +89,7 @@ def get_config() -> ConfigDict:
     config.penalties.consistency = 0.0
     config.penalties.balanced_consistency = 0.0
     config.penalties.latent_consistency = 0.0
+    config.penalties.cutmix = 0.0  # of a discriminator that judges pixels: unet
     # Those on gradients, from r1 to dragan, are lazy with an interval above 1: they wait for every
     # so many updates of the discriminator, and then are so many times as heavy. Adam's rate and
     # betas are corrected for it.

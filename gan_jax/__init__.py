@@ -23,7 +23,7 @@ from gan_jax.models.outputs import Outputs
 from gan_jax.models.standardized import StandardizedDiscriminator, StandardizedGenerator
 from gan_jax.nn.convolution import convolve, convolve_transposed
 from gan_jax.objectives import augment, class_losses, generator_penalties, losses, penalties
-from gan_jax.objectives.adaptive import Adaptive, OfLatents, OfParameters, OfStep
+from gan_jax.objectives.adaptive import Adaptive, OfLatents, OfOutputs, OfParameters, OfStep
 from gan_jax.train_state import NetState, TrainState
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "InputError",
     "NetState",
     "OfLatents",
+    "OfOutputs",
     "OfParameters",
     "OfStep",
     "Outputs",

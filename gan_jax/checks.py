@@ -248,6 +248,11 @@ def _check_fit(config: ConfigDict) -> None:
             f"config.augment.name={config.augment.name} steers by the signs of logits, which mean "
             "nothing with config.loss=wasserstein: use diffaugment"
         )
+    if config.penalties.get("cutmix") and config.augment.name not in ("none", "apa"):
+        raise InputError(
+            "config.penalties.cutmix tells pixels by their places, which config.augment.name="
+            f"{config.augment.name} changes: turn one of them off"
+        )
     if config.augment.name == "diffaugment" and not config.augment.operations:
         raise InputError(
             "config.augment.operations is empty: name some, or config.augment.name=none"

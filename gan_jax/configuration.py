@@ -32,6 +32,7 @@ _SINCE: Mapping[str, Any] = {
         "augment": {"flip": 0.0, "scale": 0.0, "rotate": 0.0, "crop": 0, "shift": 0, "noise": 0.0}
     },
     "augment": {"probability": 0.0, "schedule": "constant", "images": 0.0},
+    "penalties": {"cutmix": 0.0},
     "generator_penalties": {"orthogonal": 0.0},
 }
 

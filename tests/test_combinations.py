@@ -47,7 +47,7 @@ AUGMENTS = {
 }
 CHOICES = {
     "loss": tuple(LOSSES),
-    "penalty": ("none", *PENALTIES),
+    "penalty": ("none", *(name for name in PENALTIES if name != "cutmix")),  # it needs pixels
     "conditioning": tuple(CONDITIONINGS),
     "augment": tuple(AUGMENTS),
     "generator_penalty": ("none", *GENERATOR_PENALTIES),

@@ -12,8 +12,8 @@ from runs import quick_jit, smoke
 
 import gan_jax
 from gan_jax import checks, experiment
-from gan_jax.algorithms import by_example
-from gan_jax.algorithms.weighted import given
+from gan_jax.algorithms import penalty_checks
+from gan_jax.algorithms.weighted import given, judging
 from gan_jax.configuration import changed_keys, to_json
 from gan_jax.data.source import ArraySource
 from gan_jax.errors import InputError
@@ -108,19 +108,22 @@ def test_what_may_be_lazy_is_what_differentiates():
     )
     controls = dict.fromkeys(("lecam_real", "lecam_fake", "path_length_average"), jnp.float32(0))
     latents = {"generate": lambda z: images, "z": z}
+    judged = gan_jax.Outputs(jnp.zeros(2), images, pixel_logits=jnp.zeros((2, 4, 4)))
     on_gradients = {
         name
         for name, penalty in PENALTIES.items()
-        if by_example._differentiates(
-            lambda d, penalty=penalty: given(penalty, controls, **latents)(d, images, images, keys),
-            (),
+        if penalty_checks.differentiates(
+            lambda d, penalty=penalty: given(penalty, controls, **latents)(
+                judging(penalty, d), images, images, keys
+            ),
+            lambda images: judged,
         )
     }
     on_gradients |= {
         name
         for name, penalty in GENERATOR_PENALTIES.items()
-        if by_example._differentiates(
-            lambda g, penalty=penalty: given(penalty, controls, {})(g, z, keys), (4, 4, 1)
+        if penalty_checks.differentiates(
+            lambda g, penalty=penalty: given(penalty, controls, {})(g, z, keys), lambda z: images
         )
     }
     assert on_gradients == experiment.ON_GRADIENTS
@@ -361,6 +364,8 @@ def test_parts_that_do_not_suit_each_other_are_refused():
         "apa steers by": {"augment.name": "apa", "loss": "wasserstein"},
         "use diffaugment": {"augment.name": "ada", "loss": "wasserstein"},
         "is empty": {"augment.name": "diffaugment", "augment.operations": ()},
+        "judges pixels": {"penalties.cutmix": 1.0},
+        "cutmix tells pixels": {"penalties.cutmix": 1.0, "augment.name": "ada"},
     }.items():
         with pytest.raises(InputError, match=words):
             checks.check_config(smoke(**settings))
@@ -439,6 +444,11 @@ def test_a_fixed_augmentation_has_the_probability_that_the_config_says(key):
         "colour": dict.fromkeys(("brightness", "contrast", "luma", "hue", "saturation"), 0.5)
     }
     fixed = {"augment.name": "fixed", "augment.policy": "r3gan", "augment.probability": 0.6}
+
+    @quick_jit
+    def ada(p):
+        return gan_jax.augment.ada(images, keys, p, policy, strengths=strengths)
+
     cosine = {"augment.schedule": "cosine", "augment.images": 80.0}
     for step, overrides, p in (
         *((7, {}, 0.6), (0, cosine, 0.0), (5, cosine, 0.3), (10, cosine, 0.6), (99, cosine, 0.6)),
@@ -450,14 +460,12 @@ def test_a_fixed_augmentation_has_the_probability_that_the_config_says(key):
         np.testing.assert_allclose(found, p, atol=1e-6)
     for step, overrides, p in ((7, {}, 0.6), (5, cosine, 0.3)):
         function = experiment._augment(smoke(**fixed, **overrides)).function
-        expected = gan_jax.augment.ada(images, keys, p, policy, strengths=strengths)
-        np.testing.assert_allclose(
-            function(images, keys, step=jnp.int32(step)), expected, atol=1e-5
-        )
+        expected = ada(p)
+        found = quick_jit(function)(images, keys, step=jnp.int32(step))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
     adapting = experiment._augment(smoke(**fixed | {"augment.name": "ada"}))
-    found = adapting.function(images, keys, controls={"ada_probability": 0.6})
-    expected = gan_jax.augment.ada(images, keys, 0.6, policy, strengths=strengths)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    found = quick_jit(adapting.function)(images, keys, controls={"ada_probability": 0.6})
+    np.testing.assert_allclose(found, ada(0.6), atol=1e-5)
     with pytest.raises(InputError, match=r"probability=0\.0: set it"):
         checks.check_config(smoke(**{"augment.name": "fixed"}))
 

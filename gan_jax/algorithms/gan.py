@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import optax
 
 from gan_jax.algorithms.algorithm import Algorithm, Batch, Metrics
-from gan_jax.algorithms.by_example import (
-    check_discriminator_penalties,
-    check_generator_penalties,
-)
 from gan_jax.algorithms.descent import Descent
 from gan_jax.algorithms.diagnosis import slope, spread
 from gan_jax.algorithms.half_steps import Game, discriminator_step, generator_step
 from gan_jax.algorithms.latents import latents
-from gan_jax.algorithms.network import init_net
+from gan_jax.algorithms.network import forward, init_net
 from gan_jax.algorithms.parts import averaged
 from gan_jax.algorithms.passes import Augment, Passes, Rows
+from gan_jax.algorithms.penalty_checks import (
+    check_discriminator_penalties,
+    check_generator_penalties,
+)
 from gan_jax.algorithms.standing import standing_statistics
 from gan_jax.algorithms.weighted import Entries, Penalties, adaptive, initial_controls, joined
 from gan_jax.axis import mean_over
@@ -111,7 +111,8 @@ def gan(
         them, and a keyword `truncation`: see `gan_jax.stylegan2`.
       discriminator: Flax module, `apply(variables, images, labels=None, *, train, keys=None)` to
         an object with `logits` (B,). Where it has `pixel_logits` (B, H, W) too, the loss gets the
-        mean over pixels of theirs beside its own; penalties and all that adapts see `logits` alone.
+        mean over pixels of theirs beside its own; penalties (but those `OfOutputs`) and all that
+        adapts see `logits` alone.
       generator_optimizer: an optax transformation, its learning rate inside.
       discriminator_optimizer: the same.
       loss: one of `gan_jax.losses.LOSSES`.
@@ -208,7 +209,12 @@ def gan(
         )
         controls = {name: jnp.float32(value) for name, value in initial.items()}
         rows = (images, z, keys)
-        check_discriminator_penalties(of_discriminator, controls, net_d.variables, *rows)
+
+        def judge(images: Array) -> Any:
+            params, variables = net_d.params, net_d.variables
+            return forward(discriminator, params, variables, images, labels, keys)[0]
+
+        check_discriminator_penalties(of_discriminator, controls, net_d.variables, judge, *rows)
         check_generator_penalties(of_generator, controls, net_g.variables, *rows)
         return TrainState(
             step=jnp.zeros((), jnp.int32),

@@ -19,6 +19,7 @@ from gan_jax.algorithms.weighted import (
     adapt,
     adaptive,
     given,
+    judging,
     value_at,
     weighted_sum,
 )
@@ -75,14 +76,14 @@ def discriminator_step(
             return total + penalty, (variables, metrics | found)
 
         def penalize_with(params: PyTree, rows: Rows, weighted: Weighted) -> tuple[Array, Metrics]:
-            def logits(images: Array) -> Array:
-                return passes.discriminate(params, state, images, rows.labels, rows.keys)[0].logits
+            def judge(images: Array) -> Any:
+                return passes.discriminate(params, state, images, rows.labels, rows.keys)[0]
 
             fakes = passes.generating(state.generator.params, state, rows.labels, rows.keys)
 
             def apply(penalty: Part, keys: Array) -> Any:
                 function = given(penalty, state.controls, params, generate=fakes, z=rows.z)
-                return function(logits, rows.images, rows.fakes, keys)
+                return function(judging(penalty, judge), rows.images, rows.fakes, keys)
 
             return weighted_sum(weighted, state.step, rows.keys, apply)
 

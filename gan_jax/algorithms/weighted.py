@@ -10,12 +10,19 @@ import optax
 
 from gan_jax.algorithms.algorithm import Metrics
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents, OfParameters, OfStep
+from gan_jax.objectives.adaptive import (
+    Adaptive,
+    Controls,
+    OfLatents,
+    OfOutputs,
+    OfParameters,
+    OfStep,
+)
 from gan_jax.rng import substream
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
-Part = Callable[..., Any] | Adaptive | OfLatents | OfParameters
+Part = Callable[..., Any] | Adaptive | OfLatents | OfOutputs | OfParameters
 Weight: TypeAlias = optax.ScalarOrSchedule
 Entries = Sequence[tuple[Part, Weight] | tuple[Part, Weight, int]]
 Weighted = dict[str, tuple[Part, Weight]]
@@ -116,7 +123,8 @@ def _adaptive(weighted: Weighted) -> list[Adaptive]:
 
 def _function(part: Part) -> Any:
     """Returns the function within a part of the objective, partials taken off."""
-    function: Any = part.function if isinstance(part, Adaptive | OfLatents | OfParameters) else part
+    special = Adaptive | OfLatents | OfOutputs | OfParameters
+    function: Any = part.function if isinstance(part, special) else part
     while isinstance(function, functools.partial):
         function = function.func
     return function
@@ -161,7 +169,12 @@ def given(
         return functools.partial(part.function, **latents)
     if isinstance(part, OfParameters):
         return lambda *_: part.function(params)
-    return part
+    return part.function if isinstance(part, OfOutputs) else part
+
+
+def judging(part: Part, judge: Callable[[Array], Any]) -> Callable[[Array], Any]:
+    """Returns what a penalty of the discriminator looks through: logits, or `judge` itself."""
+    return judge if isinstance(part, OfOutputs) else lambda images: judge(images).logits
 
 
 def adaptive(*parts: Part | OfStep | None) -> list[Adaptive]:

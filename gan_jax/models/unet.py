@@ -6,9 +6,8 @@ With the default width, at 128 x 128 x 3, it has 31,481,602 parameters, and 44,0
 Both networks minimize the loss of the image's logit and the mean of that of its pixels' logits, as
 `gan` adds them up; the authors' code halves their sum.
 
-The authors also train it on mixtures of reals and fakes (CutMix) with a consistency between what it
-says of pixels of a mixture and of its parts: that is not here. Nor is their generator without
-classes, whose normalizations read the latent through two layers.
+The authors also train it on mixtures of reals and fakes: `gan_jax.objectives.cutmix`. Their
+generator without classes, whose normalizations read the latent through two layers, is not here.
 
 Reference: Schönfeld et al. 2020, "A U-Net based discriminator for generative adversarial networks",
 section 3; sizes where the paper is silent are those of the authors' code.

@@ -1,4 +1,4 @@
-"""Parts of the objective that need more than the usual: numbers that last, the step, fakes."""
+"""Parts of the objective that need more than the usual: numbers that last, the step, fakes, ..."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -47,6 +47,17 @@ class OfLatents(NamedTuple):
     """
 
     function: Callable[..., Array]
+
+
+class OfOutputs(NamedTuple):
+    """A penalty on the discriminator that reads more than logits.
+
+    Attributes:
+      function: the penalty; `judge`, which it takes in the place of `discriminate`, maps images
+        (B, H, W, C) to all that the discriminator returns of them.
+    """
+
+    function: Callable[..., Any]
 
 
 class OfParameters(NamedTuple):

@@ -4,7 +4,8 @@ A penalty is `penalty(discriminate, real, fake, keys) -> (B,)`: `discriminate` m
 (B, H, W, C) to logits (B,), with the augmentation inside, so that gradients are taken at the image
 before it. `keys` (B,) are for penalties that draw. The mean over the batch and the weight (the
 papers' gamma or lambda) are the caller's. LeCam's, which remembers, is an `Adaptive`; that of
-latent consistency, which makes fakes of its own, is `OfLatents`.
+latent consistency, which makes fakes of its own, is `OfLatents`, and that of mixtures, which reads
+what is said of pixels, `OfOutputs`: see `gan_jax.objectives.cutmix`.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,8 +14,9 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 
-from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents
+from gan_jax.objectives.adaptive import Adaptive, Controls, OfLatents, OfOutputs
 from gan_jax.objectives.augment import flip, shift
+from gan_jax.objectives.cutmix import CUTMIX
 from gan_jax.rng import normal, substream, uniform
 
 Array = jax.Array
@@ -212,7 +214,7 @@ LECAM = Adaptive(lecam, {"lecam_real": 0.0, "lecam_fake": 0.0}, _follow_logits)
 OF_REALS: frozenset[Callable[..., Array]] = frozenset({r1, dragan, consistency})
 """Penalties that look at the reals alone."""
 
-PENALTIES: Mapping[str, Penalty | Adaptive | OfLatents] = MappingProxyType(
+PENALTIES: Mapping[str, Penalty | Adaptive | OfLatents | OfOutputs] = MappingProxyType(
     {
         "r1": r1,
         "r2": r2,
@@ -223,5 +225,6 @@ PENALTIES: Mapping[str, Penalty | Adaptive | OfLatents] = MappingProxyType(
         "consistency": consistency,
         "balanced_consistency": balanced_consistency,
         "latent_consistency": LATENT_CONSISTENCY,
+        "cutmix": CUTMIX,
     }
 )

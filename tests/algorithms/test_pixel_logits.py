@@ -9,6 +9,7 @@ from flax import linen as nn
 from runs import quick_jit
 
 import gan_jax
+from gan_jax import rng
 from gan_jax.models.activations import linear
 from gan_jax.objectives.losses import LOSSES
 
@@ -85,10 +86,10 @@ def test_both_networks_descend_the_sum(name, key):
 
     new, metrics = quick_jit(gan.update_discriminator)(state, IMAGES, Z, keys=KEYS)
     found = new.discriminator.params, metrics["discriminator_loss"]
-    assert_descended(d, *jax.value_and_grad(of_discriminator)(d), *found)
+    assert_descended(d, *quick_jit(jax.value_and_grad(of_discriminator))(d), *found)
     new, metrics = quick_jit(gan.update_generator)(state, IMAGES, Z, keys=KEYS)
     found = new.generator.params, metrics["generator_loss"]
-    assert_descended(g, *jax.value_and_grad(of_generator)(g), *found)
+    assert_descended(g, *quick_jit(jax.value_and_grad(of_generator))(g), *found)
 
 
 def test_the_best_fakes_are_chosen_by_images_and_judged_by_pixels_too(key):
@@ -115,9 +116,36 @@ def test_penalties_and_what_is_told_see_images_alone(key):
     assert {"r1", "real_logits", "real_signs"} <= found.keys()
 
 
+def test_mixtures_join_the_sum_with_their_weight(key):
+    cutmix = gan_jax.penalties.PENALTIES["cutmix"]
+    with_them, without = build("hinge", penalties=[(cutmix, 0.7)]), build("hinge")
+    state = quick_jit(with_them.init)(key)
+    new, metrics = quick_jit(with_them.update_discriminator)(state, IMAGES, Z, keys=KEYS)
+    plain, _ = quick_jit(without.update_discriminator)(state, IMAGES, Z, keys=KEYS)
+    drawn = rng.substream(KEYS, "penalty/cutmix")
+
+    def penalty(params):
+        images = fakes(state.generator.params)
+        return cutmix.function(lambda x: outputs(params, x), IMAGES, images, drawn).mean()
+
+    value, gradient = quick_jit(jax.value_and_grad(penalty))(state.discriminator.params)
+    np.testing.assert_allclose(metrics["cutmix"], value, rtol=1e-5)
+    expected = jax.tree.map(lambda p, g: p - 0.7 * RATE * g, plain.discriminator.params, gradient)
+    found = new.discriminator.params
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found, expected)
+    assert optax.tree.norm(gradient) > 1e-2
+
+
+def test_mixtures_need_a_discriminator_that_judges_pixels(key):
+    penalties = [(gan_jax.penalties.PENALTIES["cutmix"], 1.0)]
+    with pytest.raises(gan_jax.InputError, match="judges pixels"):
+        build("hinge", penalties=penalties, discriminator=Discriminator(pixels=False)).init(key)
+
+
 @pytest.mark.parametrize("name", ["hinge", "relativistic", "relativistic_average"])
 def test_devices_share_a_batch(name, key):
-    alone, shared = build(name), build(name, axis_name="devices")
+    penalties = [(gan_jax.penalties.PENALTIES["cutmix"], 2.0)]
+    alone, shared = (build(name, penalties=penalties, axis_name=axis) for axis in (None, "devices"))
     state, rows = quick_jit(alone.init)(key), (IMAGES, Z, KEYS)
     split = jax.tree.map(lambda x: x.reshape(4, -1, *x.shape[1:]), rows)
     for half in ("update_discriminator", "update_generator"):

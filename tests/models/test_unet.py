@@ -1,9 +1,12 @@
 """The U-Net discriminator, written out from its parameters."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import quick_jit
 
 from gan_jax.models.unet import UNetDiscriminator
 from gan_jax.nn.resample import average_down, nearest_up
@@ -15,7 +18,8 @@ relu = jax.nn.relu
 
 def initialized(key, **fields):
     network = UNetDiscriminator(width=2, **fields)
-    return network, network.init(key, IMAGES, LABELS, train=False)
+    init = quick_jit(functools.partial(network.init, train=False))
+    return network, init(key, IMAGES, LABELS)
 
 
 def convolution(x, layer):
@@ -56,14 +60,14 @@ def test_it_is_what_is_written_out(num_classes, conditioning, key):
     if num_classes and conditioning == "concatenate":
         planes = jnp.broadcast_to(jnp.eye(3)[LABELS][:, None, None], (3, 16, 16, 3))
         images = jnp.concatenate([IMAGES, planes], axis=-1)
-    features, x = written_out(params, images)
+    features, x = quick_jit(written_out)(params, images)
     logits = (features @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"])[:, 0]
     pixel_logits = convolution(x, params["pixel_logits"])[..., 0]
     if conditioning == "projection":
         logits += (features * params["class_embedding"]["embedding"][LABELS]).sum(-1)
         table = params["pixel_embedding"]["embedding"]
         pixel_logits += (x * table[LABELS][:, None, None]).sum(-1)
-    found = network.apply(variables, IMAGES, LABELS, train=True)
+    found = quick_jit(functools.partial(network.apply, train=True))(variables, IMAGES, LABELS)
     assert found.pixel_logits.shape == (3, 16, 16)
     for ours, expected in ((found.logits, logits), (found.pixel_logits, pixel_logits)):
         scale = float(jnp.abs(expected).max())

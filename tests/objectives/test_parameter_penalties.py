@@ -43,7 +43,7 @@ def test_orthogonal_is_of_every_kernel(family, fields, kernels, key):
     found = [value for path, value in params.items() if path[-1] == "kernel"]
     assert len(found) == kernels
     expected = sum(np.square(off_diagonal(kernel)[1]).sum() for kernel in found)
-    penalty = orthogonal(traverse_util.unflatten_dict(params))
+    penalty = quick_jit(orthogonal)(traverse_util.unflatten_dict(params))
     assert (penalty.shape, penalty.dtype) == ((), jnp.float32)
     np.testing.assert_allclose(penalty, expected, rtol=1e-5)
 
@@ -96,7 +96,7 @@ def test_both_networks_descend_it(accumulate, key):
             quick_jit(getattr(gan, half))(state, images, z, keys=keys) for gan in (plain, penalized)
         )
         np.testing.assert_allclose(metrics["orthogonal"], orthogonal(before), rtol=1e-6)
-        gradient = jax.grad(orthogonal)(before)
+        gradient = quick_jit(jax.grad(orthogonal))(before)
         step = jax.tree.map(
             lambda p, g: p - rate * weight * g, getattr(expected[0], name).params, gradient
         )

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gan_jax import rng
-from gan_jax.objectives.adaptive import Adaptive, OfLatents
+from gan_jax import Outputs, rng
+from gan_jax.objectives.adaptive import Adaptive, OfLatents, OfOutputs
 from gan_jax.objectives.augment import flip, shift
 from gan_jax.objectives.penalties import LECAM, OF_REALS, PENALTIES
 
@@ -23,7 +23,7 @@ GENERATOR = RANDOM.normal(size=(4, 6))
 
 
 def function_of(penalty):
-    return penalty.function if isinstance(penalty, Adaptive | OfLatents) else penalty
+    return penalty.function if isinstance(penalty, Adaptive | OfLatents | OfOutputs) else penalty
 
 
 def bound(name, latents=LATENTS):
@@ -37,6 +37,15 @@ def bound(name, latents=LATENTS):
         z = jnp.asarray(latents, fake.dtype)
         return penalty.function(discriminate, real, fake, keys, generate=generate, z=z)
 
+    def of_outputs(discriminate, real, fake, keys):
+        def judge(images):
+            found = discriminate(images)
+            return Outputs(found, None, pixel_logits=images[..., 0] * found[:, None, None])
+
+        return penalty.function(judge, real, fake, keys)
+
+    if isinstance(penalty, OfOutputs):
+        return of_outputs
     if isinstance(penalty, OfLatents):
         return of_latents
     if isinstance(penalty, Adaptive):
@@ -84,6 +93,34 @@ def inconsistency(images):
     return (logits(images) - logits(transformed(images))) ** 2
 
 
+def masks(keys, height, width):
+    """As the authors of the U-Net discriminator draw boxes, from uniform numbers of a row's own."""
+    found = []
+    for share, row, column, reverse in np.array(
+        [jax.random.uniform(key, (4,)) for key in rng.substream(keys, "boxes")]
+    ):
+        h, w = int(height * np.sqrt(share)) // 2, int(width * np.sqrt(share)) // 2
+        row, column = int(height * row), int(width * column)
+        mask = np.zeros((height, width))
+        mask[max(row - h, 0) : row + h, max(column - w, 0) : column + w] = 1
+        found.append(1 - mask if reverse < 0.5 else mask)
+    return np.array(found)
+
+
+def of_mixtures(real, fake, logits):
+    """Where the logit of a pixel is its value times the image's logit."""
+
+    def pixels(images):
+        return images[..., 0] * logits(images)[:, None, None]
+
+    mask = masks(KEYS, *real.shape[1:3])
+    mixed = mask[..., None] * real + (1 - mask[..., None]) * fake
+    parts = mask * pixels(real) + (1 - mask) * pixels(fake)
+    likely = np.where(mask == 1, 1 / (1 + np.exp(-pixels(mixed))), 1 / (1 + np.exp(pixels(mixed))))
+    of_pixels = (pixels(mixed) - parts) ** 2 - np.log(likely)
+    return np.log(1 + np.exp(logits(mixed))) + of_pixels.mean((1, 2))
+
+
 CASES = {
     "r1": 0.5 * norm(REAL) ** 2,
     "r2": 0.5 * norm(FAKE) ** 2,
@@ -94,6 +131,7 @@ CASES = {
     "consistency": inconsistency(REAL),
     "balanced_consistency": inconsistency(REAL) + inconsistency(FAKE),
     "latent_consistency": (logits(FAKE) - logits(MOVED)) ** 2,
+    "cutmix": of_mixtures(REAL, FAKE, logits),
 }
 
 
@@ -184,7 +222,8 @@ def test_those_of_reals_look_at_no_fake(name):
 def test_conventions(name):
     penalty = PENALTIES[name]
     parameters = list(inspect.signature(function_of(penalty)).parameters)
-    assert parameters[:4] == ["discriminate", "real", "fake", "keys"]
+    assert parameters[1:4] == ["real", "fake", "keys"]
+    assert parameters[0] == ("judge" if isinstance(penalty, OfOutputs) else "discriminate")
     assert set(parameters[4:]) <= {"controls", "transform", "generate", "z", "deviation"}
     assert ("controls" in parameters) == isinstance(penalty, Adaptive)
     assert ({"generate", "z"} <= set(parameters)) == isinstance(penalty, OfLatents)

@@ -1,6 +1,10 @@
-"""Gradients by example do not exist where batch statistics couple the examples: checks."""
+"""Checks, abstractly, that penalties go with their network.
 
-from collections.abc import Callable, Sequence
+Gradients by example do not exist where batch statistics couple the examples; and not every
+discriminator says all that a penalty may read.
+"""
+
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,27 +13,31 @@ import jax.numpy as jnp
 
 from gan_jax.algorithms.weighted import Part, Penalties, given
 from gan_jax.errors import InputError
-from gan_jax.objectives.adaptive import Controls, OfParameters
+from gan_jax.objectives.adaptive import Controls, OfOutputs, OfParameters
 from gan_jax.train_state import PyTree
 
 Array = jax.Array
-Network = Callable[[Any], Array]
+Network = Callable[[Any], Any]
 
 
 def check_discriminator_penalties(
     penalties: Penalties,
     controls: Controls,
     variables: PyTree,
+    judge: Network,
     images: Array,
     z: Array,
     keys: Array,
 ) -> None:
     """Refuses penalties on gradients of a discriminator with batch normalization.
 
+    And those that read what the discriminator does not say.
+
     Args:
       penalties: of the discriminator.
       controls: as they are before the first update.
       variables: of the discriminator, by collection.
+      judge: the discriminator.
       images: (B, H, W, C), of which only the shape counts, here and below.
       z: (B, Z).
       keys: (B,).
@@ -42,7 +50,10 @@ def check_discriminator_penalties(
         function = given(penalty, controls, generate=lambda z: images, z=z)
         return function(discriminate, images, images, keys)
 
-    _check("discriminator", penalties, variables, apply, ())
+    def network(penalty: Part) -> Network:
+        return judge if isinstance(penalty, OfOutputs) else lambda images: jnp.zeros(len(images))
+
+    _check("discriminator", penalties, variables, apply, network)
 
 
 def check_generator_penalties(
@@ -61,7 +72,11 @@ def check_generator_penalties(
     def apply(penalty: Part, generate: Network) -> Any:
         return given(penalty, controls)(generate, z, keys)
 
-    _check("generator", penalties, variables, apply, images.shape[1:])
+    def network(penalty: Part) -> Network:
+        del penalty
+        return lambda z: jnp.zeros((len(z), *images.shape[1:]))
+
+    _check("generator", penalties, variables, apply, network)
 
 
 def _check(
@@ -69,17 +84,17 @@ def _check(
     penalties: Penalties,
     variables: PyTree,
     apply: Callable[[Part, Network], Any],
-    output_shape: Sequence[int],
+    network: Callable[[Part], Network],
 ) -> None:
-    if "batch_stats" not in variables:
-        return
+    coupled = "batch_stats" in variables
     found = [
         penalty_name
         for penalty_name, (penalty, _) in sorted((penalties.steady | penalties.lazy).items())
-        if not isinstance(penalty, OfParameters)
-        and _differentiates(partial(apply, penalty), output_shape)
+        if (coupled or isinstance(penalty, OfOutputs))
+        and not isinstance(penalty, OfParameters)
+        and differentiates(partial(apply, penalty), network(penalty))
     ]
-    if found:
+    if coupled and found:
         raise InputError(
             f"{', '.join(found)}: penalties on gradients need one for each example, which a {name} "
             "with batch normalization does not have: use another normalization or drop the "
@@ -87,20 +102,17 @@ def _check(
         )
 
 
-def _differentiates(function: Callable[[Network], Any], output_shape: Sequence[int]) -> bool:
+def differentiates(function: Callable[[Network], Any], network: Network) -> bool:
     """Returns whether a function of a network asks for the network's derivative."""
     asked = []
+    watched = jax.custom_jvp(network)
 
-    @jax.custom_jvp
-    def network(inputs: Any) -> Array:
-        return jnp.zeros((len(inputs), *output_shape))
-
-    @network.defjvp
-    def derivative(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    @watched.defjvp
+    def derivative(primals: Any, tangents: Any) -> tuple[Any, Any]:
         del tangents
         asked.append(True)
         outputs = network(*primals)
-        return outputs, jnp.zeros_like(outputs)
+        return outputs, jax.tree.map(jnp.zeros_like, outputs)
 
-    jax.eval_shape(lambda: function(network))
+    jax.eval_shape(lambda: function(watched))
     return bool(asked)
