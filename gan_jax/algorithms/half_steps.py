@@ -1,6 +1,6 @@
 """The two halves of a GAN's update: the discriminator's turn and the generator's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
 HalfStep = Callable[..., tuple[TrainState, Metrics]]
+Judged = Sequence[tuple[Array, Any]]  # images, and what the discriminator says of them
 
 
 class Game(NamedTuple):
@@ -71,12 +72,20 @@ def discriminator_step(
                 )
                 metrics["discriminator_class_loss"] = values.mean()
                 total = total + value_at(game.class_weight, state.step) * values.mean()
-            penalty, found = penalize_with(params, rows, penalties.steady)
+            judged = [(rows.images, real)]
+            if rows.fake_labels is rows.labels:
+                judged.append((rows.fakes, fake))
+            penalty, found = penalize_with(params, rows, penalties.steady, judged)
             variables = jax.tree.map(_midpoint, after_real, after_fake)
             return total + penalty, (variables, metrics | found)
 
-        def penalize_with(params: PyTree, rows: Rows, weighted: Weighted) -> tuple[Array, Metrics]:
+        def penalize_with(
+            params: PyTree, rows: Rows, weighted: Weighted, judged: Judged = ()
+        ) -> tuple[Array, Metrics]:
             def judge(images: Array) -> Any:
+                for seen, outputs in judged:  # the loss's passes serve the penalties as well
+                    if images is seen:
+                        return outputs
                 return passes.discriminate(params, state, images, rows.labels, rows.keys)[0]
 
             fakes = passes.generating(state.generator.params, state, rows.labels, rows.keys)

@@ -119,3 +119,11 @@ def test_a_config_with_everything_off_costs_as_much(drawn):
 def test_what_is_on_is_counted(drawn):
     penalized = build(penalties=[(PENALTIES["r1"], 1.0)])
     assert operations(penalized.update, *drawn) > 1.2 * operations(build().update, *drawn)
+
+
+def test_a_penalty_on_the_loss_s_own_logits_takes_no_pass(drawn):
+    """LeCam's is of the reals and fakes that were judged: some operations an example."""
+    steadied = build(penalties=[(PENALTIES["lecam"], 1.0)])
+    state = steadied.init(jax.random.key(0))
+    ours, plain = operations(steadied.update, state, drawn[1]), operations(build().update, *drawn)
+    assert ours < plain + 30 * 2 * BATCH
