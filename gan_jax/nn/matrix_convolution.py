@@ -57,9 +57,8 @@ def product(x: Array, kernel: Array, geometry: Geometry) -> Array:
     if stride > 1 or inputs <= outputs:
         return _patches(padded, taps, size, stride) @ kernel.reshape(-1, outputs)
     by_tap = x @ kernel.transpose(2, 0, 1, 3).reshape(inputs, -1)  # patches would take more memory
-    by_tap = by_tap.reshape(*x.shape[:3], *taps, outputs)
-    (top, _), (left, _) = geometry.padding
-    shifted = [_cut(by_tap[:, :, :, i, j], (i - top, j - left), size) for i, j in np.ndindex(*taps)]
+    by_tap = _padded(by_tap, geometry.padding).reshape(*padded.shape[:3], *taps, outputs)
+    shifted = [by_tap[:, i : i + size[0], j : j + size[1], i, j] for i, j in np.ndindex(*taps)]
     return sum(shifted[1:], shifted[0])
 
 
