@@ -6,12 +6,12 @@ loss of the image and of its pixels, batches of 20, Adam at 1e-4 and, for the di
 with betas 0 and 0.999, an average of decay 0.9999.
 
 What differs: mixtures (CutMix, with the consistency between them and their parts) are a part of
-every update, with a weight that rises to 2, where the authors' take the place of the loss in a
-share of updates that rises to a half, both over 100 epochs; each block of the generator reads 20
-latents of its own, as BigGAN's does at this size, where the authors' blocks all read the same 128;
-the average begins at once, and not after 21,000 updates; the length is ours, as they give none
-(their curve of the FID ends at 200,000 updates). They sample with statistics of 100 batches
-(`--standing_batches=100`).
+every update, with a weight that rises evenly to 2 in 100 epochs, where the authors' take the place
+of the loss in a share r of updates that rises to a half: on the average a weight of 2 r / (1 - r),
+which is less on the way; each block of the generator reads 20 latents of its own, as BigGAN's does
+at this size, where the authors' blocks all read the same 128; the average begins at once, and not
+after 21,000 updates; the length is ours (the network that they give is of epoch 82, some 287,000
+updates). They sample with statistics of 100 batches (`--standing_batches=100`).
 
 Published: FID 7.48. Not yet reproduced here.
 

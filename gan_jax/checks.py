@@ -251,7 +251,7 @@ def _check_fit(config: ConfigDict) -> None:
     if config.penalties.get("cutmix") and config.augment.name not in ("none", "apa"):
         raise InputError(
             "config.penalties.cutmix tells pixels by their places, which config.augment.name="
-            f"{config.augment.name} changes: turn one of them off"
+            f"{config.augment.name} may change: turn one of them off"
         )
     if config.augment.name == "diffaugment" and not config.augment.operations:
         raise InputError(

@@ -158,7 +158,7 @@ def gan(
 
     Raises:
       InputError: parts that do not go together; from `init`, penalties on gradients where batch
-        normalization couples the examples.
+        normalization couples the examples, and those on outputs that the discriminator lacks.
     """
     of_discriminator, of_generator = Penalties.of(penalties), Penalties.of(generator_penalties)
     initial = joined(

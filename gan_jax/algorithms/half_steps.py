@@ -30,7 +30,7 @@ from gan_jax.train_state import PyTree, TrainState
 
 Array = jax.Array
 HalfStep = Callable[..., tuple[TrainState, Metrics]]
-Judged = Sequence[tuple[Array, Any]]  # images, and what the discriminator says of them
+Known = Sequence[tuple[Array, Any]]  # images, and what the discriminator says of them
 
 
 class Game(NamedTuple):
@@ -64,7 +64,7 @@ def discriminator_step(
             fake, after_fake = passes.discriminate(
                 params, state, rows.fakes, rows.fake_labels, rows.keys
             )
-            total = _judged(game.loss.discriminator, real, fake).mean()
+            total = _loss_of(game.loss.discriminator, real, fake).mean()
             metrics = {"discriminator_loss": total} | _told(game, real.logits, fake.logits)
             if game.class_loss is not None:
                 values = game.class_loss.discriminator(
@@ -72,18 +72,16 @@ def discriminator_step(
                 )
                 metrics["discriminator_class_loss"] = values.mean()
                 total = total + value_at(game.class_weight, state.step) * values.mean()
-            judged = [(rows.images, real)]
-            if rows.fake_labels is rows.labels:
-                judged.append((rows.fakes, fake))
-            penalty, found = penalize_with(params, rows, penalties.steady, judged)
+            known = [(rows.images, real), (rows.fakes, fake)]
+            penalty, found = penalize_with(params, rows, penalties.steady, known)
             variables = jax.tree.map(_midpoint, after_real, after_fake)
             return total + penalty, (variables, metrics | found)
 
         def penalize_with(
-            params: PyTree, rows: Rows, weighted: Weighted, judged: Judged = ()
+            params: PyTree, rows: Rows, weighted: Weighted, known: Known = ()
         ) -> tuple[Array, Metrics]:
             def judge(images: Array) -> Any:
-                for seen, outputs in judged:  # the loss's passes serve the penalties as well
+                for seen, outputs in known:  # the loss's passes serve the penalties as well
                     if images is seen:
                         return outputs
                 return passes.discriminate(params, state, images, rows.labels, rows.keys)[0]
@@ -143,7 +141,7 @@ def generator_step(
             kept: Array | float = 1.0
             if top_k is not None:
                 kept = top_k_weights(fake.logits, value_at(top_k, state.step), game.axis_name)
-            total = (kept * _judged(game.loss.generator, fake, real)).mean()
+            total = (kept * _loss_of(game.loss.generator, fake, real)).mean()
             metrics = {"generator_loss": total}
             if game.class_loss is not None:
                 values = kept * game.class_loss.generator(fake.class_logits, rows.fake_labels)
@@ -180,7 +178,7 @@ def generator_step(
     return update_generator
 
 
-def _judged(side: Callable[..., Array], *outputs: Any) -> Array:
+def _loss_of(side: Callable[..., Array], *outputs: Any) -> Array:
     """One side's loss (B,) of outputs; where pixels have logits, plus the mean of its loss of them.
 
     The pixels at one place are a batch like any other: a loss that compares reals with fakes, or

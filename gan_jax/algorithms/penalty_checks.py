@@ -31,7 +31,7 @@ def check_discriminator_penalties(
 ) -> None:
     """Refuses penalties on gradients of a discriminator with batch normalization.
 
-    And those that read what the discriminator does not say.
+    And those that read what the discriminator does not say: such a penalty refuses it itself.
 
     Args:
       penalties: of the discriminator.
@@ -43,7 +43,7 @@ def check_discriminator_penalties(
       keys: (B,).
 
     Raises:
-      InputError: names these penalties.
+      InputError: names what does not go together.
     """
 
     def apply(penalty: Part, discriminate: Network) -> Any:
@@ -53,6 +53,9 @@ def check_discriminator_penalties(
     def network(penalty: Part) -> Network:
         return judge if isinstance(penalty, OfOutputs) else lambda images: jnp.zeros(len(images))
 
+    for penalty, _ in (penalties.steady | penalties.lazy).values():
+        if isinstance(penalty, OfOutputs):
+            jax.eval_shape(partial(apply, penalty, judge))
     _check("discriminator", penalties, variables, apply, network)
 
 
@@ -86,15 +89,15 @@ def _check(
     apply: Callable[[Part, Network], Any],
     network: Callable[[Part], Network],
 ) -> None:
-    coupled = "batch_stats" in variables
+    if "batch_stats" not in variables:
+        return
     found = [
         penalty_name
         for penalty_name, (penalty, _) in sorted((penalties.steady | penalties.lazy).items())
-        if (coupled or isinstance(penalty, OfOutputs))
-        and not isinstance(penalty, OfParameters)
+        if not isinstance(penalty, OfParameters)
         and differentiates(partial(apply, penalty), network(penalty))
     ]
-    if coupled and found:
+    if found:
         raise InputError(
             f"{', '.join(found)}: penalties on gradients need one for each example, which a {name} "
             "with batch normalization does not have: use another normalization or drop the "

@@ -47,11 +47,12 @@ def cutmix(judge: Callable[[Array], Any], real: Array, fake: Array, keys: Array)
             + mean_ij [D_ij(m) - (M_ij D_ij(x) + (1 - M_ij) D_ij(G(z)))]^2
 
     A mixture is a fake, its pixels are what they come from, and are judged as they are there. These
-    are the non-saturating loss's terms. One pass of the discriminator more.
+    are the non-saturating loss's terms. One pass of the discriminator more. An augmentation before
+    the discriminator must leave pixels in their places, for M does not move with them.
 
-    The authors let this take the place of the loss in every second update (in a share of updates
-    that rises to a half); on the average that is a weight of 2 beside our loss, which is twice
-    theirs.
+    The authors' loss is half of ours. For CelebA they add this to it, which is a weight of 2; for
+    FFHQ it takes the loss's place, by chance, in a share of updates that rises to a half: the same
+    on the average in the end.
 
     Args:
       judge: maps images (B, H, W, C) to outputs with `logits` (B,) and `pixel_logits` (B, H, W).

@@ -24,6 +24,24 @@ def test_values():
     np.testing.assert_allclose(found, of_mixtures(real, fake, logits), rtol=1e-5)
 
 
+def test_the_gradient_is_that_of_all_three_judgements():
+    """Of mixtures and of both their parts, whose logits are not held fast."""
+    random = np.random.default_rng(0)
+    real, fake = random.normal(size=(2, len(KEYS), 8, 9, 1))
+    weights = random.normal(size=(8, 9, 1)) / 10
+
+    def total(scale):
+        def logits(images):
+            return jnp.tanh(scale * images * weights).sum((1, 2, 3))
+
+        return bound("cutmix")(logits, jnp.asarray(real), jnp.asarray(fake), KEYS).sum()
+
+    with jax.enable_x64(True):
+        found = jax.grad(total)(1.3)
+        expected = (total(1.3 + 1e-6) - total(1.3 - 1e-6)) / 2e-6
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (8, 8), (17, 5), (64, 64)])
 def test_they_are_those_of_the_authors(size):
     keys = jax.random.split(jax.random.key(0), 200)
