@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from gan_jax.nn import grouped_convolution, thin_convolution, winograd
+from gan_jax.nn.row_products import over_rows
 
 Array = jax.Array
 Padding = tuple[tuple[int, int], tuple[int, int]]
@@ -289,16 +290,11 @@ def _planes(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> 
 def _over_rows(a: Array, b: Array) -> Array:
     """a^T b, summed over all axes but the last, (C, D).
 
-    The compiler is quicker where a has fewer columns, and splits two products over cores better
-    than one.
+    The compiler splits two such products over cores better than one.
     """
-    if a.shape[-1] > b.shape[-1]:
-        return _over_rows(b, a).T
     a, b = _rows(a), _rows(b)
-    if len(a) % 2:
-        return a.T @ b
-    halves = (a.reshape(2, -1, a.shape[-1]), b.reshape(2, -1, b.shape[-1]))
-    return jnp.einsum("sri,sro->sio", *halves).sum(0)
+    parts = 1 if len(a) % 2 else 2
+    return over_rows(*(x.reshape(parts, -1, x.shape[-1]) for x in (a, b))).sum(0)
 
 
 def _rows(x: Array) -> Array:

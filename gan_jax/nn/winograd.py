@@ -18,6 +18,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gan_jax.nn.row_products import over_rows
+
 Array = jax.Array
 Matrix = Sequence[Sequence[float]]
 
@@ -76,7 +78,7 @@ def kernel_gradient(x: Array, gradient: Array) -> Array:
     transforms = TRANSFORMS[x.shape[1] - size[0] + 1]
     data = _tiles(transforms.data, x, size)
     gradients = _tiles(_transposed(transforms.output), gradient, size)
-    products = _over_rows(_matrices(data), _matrices(gradients))
+    products = over_rows(_matrices(data), _matrices(gradients))
     products = products.reshape(*data.shape[:2], *products.shape[1:])
     return _taps(_transposed(transforms.kernel), products)
 
@@ -116,13 +118,6 @@ def _weighted_sum(row: Sequence[float], arrays: Sequence[Array] | Array) -> Arra
         x if factor == 1 else factor * x for factor, x in zip(row, arrays, strict=True) if factor
     ]
     return sum(terms[1:], terms[0])
-
-
-def _over_rows(a: Array, b: Array) -> Array:
-    """a^T b of each pair of matrices: quicker where a has fewer columns."""
-    if a.shape[-1] > b.shape[-1]:
-        return _over_rows(b, a).transpose(0, 2, 1)
-    return jnp.einsum("tmc,tmo->tco", a, b)
 
 
 def _matrices(x: Array) -> Array:

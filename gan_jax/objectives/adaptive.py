@@ -1,4 +1,4 @@
-"""Parts of the objective that need more than the usual: numbers that last, the step, fakes, ..."""
+"""Parts of the objective that need more than usual: lasting numbers, the step, fakes, outputs."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
