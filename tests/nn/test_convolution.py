@@ -188,6 +188,7 @@ def test_groups_are_too(k, stride, groups):
         ((3, 3), {"padding": 4}),
         ((3, 3), {"padding": ((3, 4), (3, 3)), "stride": 2, "groups": 5}),
         ((4, 4), {"padding": ((5, 0), (2, 4)), "stride": 2}),
+        ((2, 4), {"padding": ((1, 0), (1, 2)), "stride": 2}),
         ((2, 3), {"padding": ((2, 0), (0, 1))}),
         ((1, 4), {"padding": ((0, 3), (1, 2)), "stride": 2}),
         ((2, 5), {"stride": 3}),
