@@ -22,7 +22,7 @@ from gan_jax.models.activations import Activation, leaky_relu, linear
 from gan_jax.models.heads import head
 from gan_jax.models.labels import beside_images, given
 from gan_jax.models.outputs import Outputs
-from gan_jax.models.sizes import doublings
+from gan_jax.models.sizes import by_stage, doublings
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Dense, Embed
 from gan_jax.nn.resample import filter_down, filter_up
@@ -249,12 +249,7 @@ def _changed(x: Array, channels: int, dtype: Any) -> Array:
 def _widths(width: int, widths: Sequence[int], base: int, count: int) -> Sequence[int]:
     if not widths:
         return [min(width, width * _FULL // (base * 2**power)) for power in range(count + 1)]
-    if len(widths) != count + 1:
-        raise InputError(
-            f"widths has {len(widths)} entries; images of {base * 2**count} pixels take "
-            f"{count + 1}, from {base} pixels up"
-        )
-    return widths
+    return by_stage(widths, base, count)
 
 
 def _normal(gain: float) -> Any:

@@ -28,7 +28,7 @@ from gan_jax.models.blocks import (
 from gan_jax.models.heads import head
 from gan_jax.models.labels import beside_embedding, beside_images, given
 from gan_jax.models.outputs import Outputs
-from gan_jax.models.sizes import doublings
+from gan_jax.models.sizes import by_stage, doublings
 from gan_jax.nn.attention import SelfAttention
 from gan_jax.nn.dense import Dense, Embed
 from gan_jax.nn.norms import normalize
@@ -47,6 +47,7 @@ class ResNetGenerator(nn.Module):
     Attributes:
       image_shape: (H, W, C), a size of `sizes.doublings`.
       width: that the family's `multipliers` multiply.
+      widths: channels before the first block and after each, in place of those.
       norm: one of `NORMS`; batch normalization is by class where there are classes.
       spectral: whether every kernel is spectrally normalized.
       attention: the height of the images inside at which self-attention stands; 0: nowhere.
@@ -64,6 +65,7 @@ class ResNetGenerator(nn.Module):
 
     image_shape: Sequence[int]
     width: int = 64
+    widths: Sequence[int] = ()
     norm: str = "batch"
     spectral: bool = False
     attention: int = 0
@@ -127,12 +129,12 @@ class ResNetGenerator(nn.Module):
           keys: not used.
 
         Raises:
-          InputError: there is no such norm or initialization, the size cannot be made, or the
-            latent cannot be cut.
+          InputError: there is no such norm or initialization, the size cannot be made, `widths` do
+            not fit it, or the latent cannot be cut.
         """
         del keys
         base, count = doublings(self.image_shape)
-        first, *widths = (self.width * times for times in self.multipliers(base, count))
+        first, *widths = self._widths(base, count)
         _, outer_init = inits(self.initialization)
         conv = convolving(self, train=train)
         z, *conditions = self._conditions(z, labels, count)
@@ -163,6 +165,11 @@ class ResNetGenerator(nn.Module):
         x = conv(active(x), self.image_shape[-1], 3, inside=False)
         return self.output(x.astype(jnp.float32))
 
+    def _widths(self, base: int, count: int) -> Sequence[int]:
+        if not self.widths:
+            return [self.width * times for times in self.multipliers(base, count)]
+        return by_stage(self.widths, base, count)
+
     def _conditions(self, z: Array, labels: Array | None, count: int) -> list[Any]:
         """What the dense layer reads, and then what the normalizations of each block do."""
         embedding = None
@@ -191,6 +198,8 @@ class ResNetDiscriminator(nn.Module):
 
     Attributes:
       width: that the family's `plan` multiplies.
+      widths: channels of each block, in place of those. There may be other blocks than the plan's:
+        fewer than it has, down to those that halve, or more, which keep the size.
       norm: one of `NORMS`, before each ReLU inside blocks.
       spectral: whether every kernel, the head's too, is spectrally normalized.
       attention: the height of the images inside at which self-attention stands, once, after the
@@ -207,6 +216,7 @@ class ResNetDiscriminator(nn.Module):
     """
 
     width: int = 64
+    widths: Sequence[int] = ()
     norm: str = "none"
     spectral: bool = True
     attention: int = 0
@@ -264,7 +274,8 @@ class ResNetDiscriminator(nn.Module):
           keys: not used.
 
         Raises:
-          InputError: there is no such norm, initialization or pool, or the size cannot be halved.
+          InputError: there is no such norm, initialization or pool, the size cannot be halved, or
+            `widths` are too few for it.
         """
         del keys
         conv, active = self.layers(train=train)
@@ -295,13 +306,24 @@ class ResNetDiscriminator(nn.Module):
         x, found = images, list[Array]()
         if self.conditioning == "concatenate":
             x = beside_images(x, labels, self.num_classes)
-        for times, halves in self.plan(base, count):
-            features, first = self.width * times, not found
-            x = self.block(x, features, conv, active, first=first, halves=halves)
+        for features, halves in self._blocks(base, count):
+            x = self.block(x, features, conv, active, first=not found, halves=halves)
             if halves and x.shape[1] == self.attention:
                 x = SelfAttention(self.spectral, outer_init, self.dtype)(x, train=train)
             found.append(x)
         return found
+
+    def _blocks(self, base: int, count: int) -> list[tuple[int, bool]]:
+        plan = self.plan(base, count)
+        if not self.widths:
+            return [(self.width * times, halves) for times, halves in plan]
+        where = [block for block, (_, halves) in enumerate(plan) if halves]
+        if len(self.widths) <= where[-1]:
+            raise InputError(
+                f"widths has {len(self.widths)} entries; the discriminator of images of "
+                f"{base * 2**count} pixels takes {where[-1] + 1} or more"
+            )
+        return [(features, block in where) for block, features in enumerate(self.widths)]
 
     def judge(self, x: Array, labels: Array | None, *, train: bool) -> Outputs:
         """Returns `Outputs` of what the last block makes."""

@@ -1,4 +1,4 @@
-"""Which image sizes convolutional networks can make, and in how many doublings."""
+"""Which image sizes convolutional networks can make, in how many doublings of what widths."""
 
 from collections.abc import Sequence
 
@@ -34,3 +34,17 @@ def doublings(image_shape: Sequence[int]) -> tuple[int, int]:
             f"config.data.image_size to {' or '.join(map(str, near))}"
         )
     return base, count
+
+
+def by_stage(widths: Sequence[int], base: int, count: int) -> Sequence[int]:
+    """Returns the widths, one for each size that `count` doublings of `base` pixels go through.
+
+    Raises:
+      InputError: they are fewer or more.
+    """
+    if len(widths) != count + 1:
+        raise InputError(
+            f"widths has {len(widths)} entries; images of {base * 2**count} pixels take "
+            f"{count + 1}, from {base} pixels up"
+        )
+    return widths

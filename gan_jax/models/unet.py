@@ -20,10 +20,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from gan_jax.errors import InputError
 from gan_jax.models.biggan import WIDTHS, BigGANDiscriminator
 from gan_jax.models.blocks import block_up, inits
 from gan_jax.models.labels import given
 from gan_jax.models.outputs import Outputs
+from gan_jax.models.sizes import doublings
 from gan_jax.nn.conv import Conv
 from gan_jax.nn.dense import Embed
 
@@ -57,11 +59,16 @@ class UNetDiscriminator(BigGANDiscriminator):
     ) -> Outputs:
         """Returns `Outputs`, with `pixel_logits` (B, H, W).
 
-        Args and Raises as for `ResNetDiscriminator`.
+        Args and Raises as for `ResNetDiscriminator`; `widths` may not be more either.
         """
         del keys
         conv, active = self.layers(train=train)
         levels = self.encode(images, labels, conv, active, train=train)
+        if len(levels) > (count := doublings(images.shape[1:3])[1]):
+            raise InputError(
+                f"widths has {len(levels)} entries; a U-Net of images of {images.shape[1]} pixels "
+                f"takes {count}, one for each time that it halves them"
+            )
         outputs = self.judge(levels[-1], labels, train=train)
         channels = [level.shape[-1] for level in (levels[0], *levels[:-1])]
         x = block_up(levels[-1], channels[-1], conv, active)

@@ -163,7 +163,6 @@ def test_other_sizes_are_refused_with_the_nearest(shape, words):
         ("sngan", {"initialization": "none"}, "initialization is 'none'; there are glorot"),
         ("biggan", {"num_classes": 3, "shared_embedding": 0}, "set shared_embedding"),
         ("r3gan", {"width": 20}, "blocks of 40 channels"),
-        ("r3gan", {"widths": (16, 16)}, "widths has 2 entries; images of 32 pixels take 4"),
     ],
 )
 def test_fields_that_cannot_be_are_refused(family, fields, words):
