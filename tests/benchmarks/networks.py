@@ -94,6 +94,7 @@ def main() -> None:
     about = {"hardware": hardware()} | {side.name: side.about for side in sides}
     limits = {"calls": 5 if gpu else 1, "seconds": (1 if gpu else 10) * (1 if steps else 0.1)}
     path = pathlib.Path(arguments.output) / f"networks_{arguments.what}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)  # before it has measured for hours
     found: dict[str, Rounds] = {}
     for name, job in jobs.items():
         _prepare(sides, arguments.what, name, job)
