@@ -382,6 +382,15 @@ def of_family(name, **discriminator):
     return config
 
 
+@pytest.mark.parametrize("side", ["generator", "discriminator"])
+def test_what_a_network_refuses_names_it(side):
+    config = of_family("sngan")
+    with config.unlocked():
+        config[side].widths = (8,)
+    with pytest.raises(InputError, match=rf"config: {side}: widths has 1 entries; images of 28"):
+        checks.check_config(config)
+
+
 def test_a_network_that_ends_linearly_by_default_can_be_standardized():
     for family, words in {"r3gan": None, "dcgan": "tanh cannot reach"}.items():
         config = of_family(family)

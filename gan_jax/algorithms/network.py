@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import optax
 
+from gan_jax.errors import InputError
 from gan_jax.rng import substream
 from gan_jax.train_state import NetState, PyTree
 
@@ -14,7 +15,7 @@ Array = jax.Array
 def init_net(
     network: Any,
     optimizer: optax.GradientTransformation,
-    stream: str,
+    name: str,
     keys: Array,
     inputs: Array,
     labels: Array | None,
@@ -24,13 +25,19 @@ def init_net(
     Args:
       network: a Flax module.
       optimizer: an optax transformation.
-      stream: names the draws.
+      name: of its draws, and in errors.
       keys: (1,).
       inputs: (1, ...).
       labels: (1,) int32, or None.
+
+    Raises:
+      InputError: the network cannot be of these; begins with its name.
     """
-    keys = substream(keys, stream)
-    variables = dict(network.init(keys[0], inputs, labels, train=False, keys=keys))
+    keys = substream(keys, name)
+    try:
+        variables = dict(network.init(keys[0], inputs, labels, train=False, keys=keys))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     params = variables.pop("params")
     return NetState(params=params, variables=variables, opt_state=optimizer.init(params))
 

@@ -320,8 +320,8 @@ class ResNetDiscriminator(nn.Module):
         where = [block for block, (_, halves) in enumerate(plan) if halves]
         if len(self.widths) <= where[-1]:
             raise InputError(
-                f"widths has {len(self.widths)} entries; the discriminator of images of "
-                f"{base * 2**count} pixels takes {where[-1] + 1} or more"
+                f"widths has {len(self.widths)} entries; images of {base * 2**count} pixels take "
+                f"{where[-1] + 1} or more, a block each"
             )
         return [(features, block in where) for block, features in enumerate(self.widths)]
 

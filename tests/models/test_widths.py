@@ -71,9 +71,9 @@ def test_a_discriminator_has_a_block_for_each_width(family, size, widths, expect
 @pytest.mark.parametrize(
     ("family", "widths", "words"),
     [
-        ("sngan", (4,), "widths has 1 entries; the discriminator of images of 32 pixels takes 2"),
-        ("biggan_deep", (4, 4), "takes 3 or more"),
-        ("unet", (4, 4), "takes 3 or more"),
+        ("sngan", (4,), "widths has 1 entries; images of 32 pixels take 2"),
+        ("biggan_deep", (4, 4), "take 3 or more"),
+        ("unet", (4, 4), "take 3 or more"),
         ("unet", (4, 4, 4, 4), "widths has 4 entries; a U-Net of images of 32 pixels takes 3"),
     ],
 )
