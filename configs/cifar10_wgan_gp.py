@@ -3,7 +3,7 @@
 As the authors' code has it: 128 channels in both networks, no normalization in the critic, whose
 head sees means over positions; Wasserstein loss with gradient penalty 10, five updates of the
 critic for each of 100,000 of the generator, Adam at 2e-4 with betas 0 and 0.9 and a line down to 0.
-Its batches are 64, and 128 for the generator; here both are 64.
+Its batches are 64, and 128 for the generator; here both are 64, and samples are of an average.
 
 Published: Inception score 7.86 unconditional; FID 22.29 with a generator of 256 channels (Lee &
 Town 2020, "Mimicry"). A StudioGAN run took 10.8 hours on its GPU. Not yet reproduced here.

@@ -1,4 +1,4 @@
-"""A DCGAN on handwritten digits (Radford et al. 2016), as published.
+"""A DCGAN on handwritten digits (Radford et al. 2016), as published, with an averaged generator.
 
 Non-saturating loss, batch normalization in both networks, Adam at 2e-4 with b1 = 0.5, batches of
 128: the paper's. Its images have 64 x 64 pixels; at 28 x 28 the networks are the two stages of them

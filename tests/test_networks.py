@@ -180,6 +180,8 @@ TWINS = {
     "stacked_mnist_r3gan": (32, 32, 3),
     "stacked_mnist_r3gan_small": (32, 32, 3),
     "imagenet64_r3gan": (64, 64, 3),
+    "imagenet128_sagan": (64, 64, 3),
+    "imagenet128_biggan_deep": (32, 32, 3),
     "cifar10_stylegan2_ada": (32, 32, 3),
     "ffhq256_stylegan2": (64, 64, 3),
     "ffhq256_unet": (64, 64, 3),
@@ -194,7 +196,7 @@ def test_the_shrunken_twin_of_a_config_trains_in_place(name):
     config = shrunken(load_config(str(ROOT / "configs" / f"{name}.py")))
     facts = experiment.DataFacts(TWINS[name], CLASSES, 100, "")
     algorithm = experiment.build_algorithm(config, facts)
-    state = quick_jit(algorithm.init)(jax.random.key(0))
+    state = quick_jit(algorithm.init)(quick_key(0))
     batches = list(drawn(algorithm, TWINS[name], batch=config.batch_size, classes=CLASSES))
     update = quick_jit(algorithm.update, donate_argnums=0).lower(state, batches[0]).compile()
     memory, read = update.memory_analysis(), sum(x.nbytes for x in batches[0].values())

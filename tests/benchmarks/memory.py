@@ -26,7 +26,7 @@ from gan_jax.command_line import load_config
 SHAPES = {
     **{"mnist_dcgan_r1r2": (32, 32, 1), "fashion_dcgan_r1r2": (32, 32, 1)},
     **{"cifar10": (32, 32, 3), "stacked_mnist_": (32, 32, 3), "stacked_mnist": (28, 28, 3)},
-    **{"imagenet64": (64, 64, 3), "ffhq256": (256, 256, 3)},
+    **{"imagenet64": (64, 64, 3), "imagenet128": (128, 128, 3), "ffhq256": (256, 256, 3)},
 }
 CONFIGS = (
     *("mnist_mlp", "mnist_dcgan", "mnist_dcgan_r1r2", "fashion_sngan", "fashion_r3gan"),
@@ -34,6 +34,7 @@ CONFIGS = (
     *("stacked_mnist_dcgan_r1r2", "stacked_mnist_r3gan_small"),
     *("stacked_mnist_r3gan", "cifar10_r3gan"),
     *("ffhq256_stylegan2", "ffhq256_unet", "imagenet64_r3gan"),
+    *("imagenet128_sagan", "imagenet128_biggan_deep"),
 )
 
 
