@@ -65,12 +65,13 @@ _POSITIVE = (
     *("accumulate", "penalty_interval", "generator_penalty_interval"),
     *("top_k.least", "top_k.decay", "augment.target", "augment.speed"),
     *(f"{key}.{field}" for key in ("generator", "discriminator") for field in _COUNTS),
-    "generator.mapping_rate",
+    *("generator.mapping_rate", "generator.class_embedding"),
 )
 _NOT_NEGATIVE = (
     *("seed", "ema.half_life", "ema.ramp", "data.image_size", "data.channels", "label_smoothing"),
     *("eval.every_images", "eval.keep_best", "generator.mixing", "generator.mean_decay"),
-    *("augment.probability", "augment.images"),
+    *("augment.probability", "augment.images", "generator.shared_embedding"),
+    *("generator.attention", "discriminator.attention"),
     *("class_weight", *(f"data.augment.{name}" for name in augment.PLAIN)),
     *(f"{key}.{field}" for key in _SCHEDULED for field in ("final", "warmup", "images")),
     *(f"{key}.{field}" for key in _OPTIMIZERS for field in ("clip", "clip_weights", *_BETAS)),
@@ -275,8 +276,8 @@ def _field(key: str, config: ConfigDict, name: str) -> Any:
     return config[key].get(name, fields(key, config[key].family).get(name))
 
 
-def advice(config: ConfigDict) -> list[str]:
-    """Returns a line for each choice that works but is known to end badly."""
+def advice(config: ConfigDict, facts: DataFacts) -> list[str]:
+    """Returns a line for each choice that works but means nothing, or is known to end badly."""
     found = []
     lazy = config.penalty_interval > 1 and has_lazy(config.penalties)
     if lazy and LOSSES[config.loss].relativistic:
@@ -289,6 +290,15 @@ def advice(config: ConfigDict) -> list[str]:
             "config.generator_penalties.orthogonal with stylegan2: kernels with an equalized "
             "learning rate are stored large, and the penalty will outweigh all else"
         )
+    asked = [key for key in ("generator", "discriminator") if config[key].get("attention")]
+    for key in asked:
+        state = jax.eval_shape(build_algorithm(config, facts).init, jax.random.key(0))
+        layers = jax.tree_util.tree_leaves_with_path(getattr(state, key).params)
+        if not any("SelfAttention" in jax.tree_util.keystr(path) for path, _ in layers):
+            found.append(
+                f"config.{key}.attention is {config[key].attention}: no image inside this network "
+                "has that height, so that it is without self-attention"
+            )
     return found
 
 

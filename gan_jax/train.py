@@ -154,7 +154,7 @@ class _Run:
             config.total_steps, config.batch_size, start=self._start, enabled=self._writes
         )
         resources.enter_context(closing(self._progress))
-        for note in (*restored.notes, *checks.advice(config)):
+        for note in (*restored.notes, *checks.advice(config, facts)):
             self._progress.say(note)
         if self._start:
             self._progress.say(f"going on from step {self._start}")

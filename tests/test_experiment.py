@@ -141,15 +141,27 @@ def test_adam_is_corrected_where_something_is_lazy(r1, share):
 
 
 def test_lazy_penalties_of_a_relativistic_loss_are_advised_against():
-    assert checks.advice(smoke()) == []
-    assert checks.advice(smoke(penalty_interval=8, loss="hinge")) == []
-    assert (
-        checks.advice(smoke(penalty_interval=8, **{"penalties.r1": 0.0, "penalties.r2": 0.0})) == []
-    )
-    off = {"penalties.r1": 0.0, "penalties.r2": 0.0, "penalties.lecam": 0.1}
-    assert checks.advice(smoke(penalty_interval=8, **off)) == []
-    (line,) = checks.advice(smoke(penalty_interval=8))
+    def advised(**settings):
+        return checks.advice(smoke(**settings), FACTS)
+
+    assert advised() == []
+    assert advised(penalty_interval=8, loss="hinge") == []
+    off = {"penalties.r1": 0.0, "penalties.r2": 0.0}
+    assert advised(penalty_interval=8, **off) == []
+    assert advised(penalty_interval=8, **off, **{"penalties.lecam": 0.1}) == []
+    (line,) = advised(penalty_interval=8)
     assert "penalty_interval is 8" in line
+
+
+def test_attention_that_stands_nowhere_is_told():
+    def advised(**fields):
+        config = of_family("biggan", **fields)
+        config.latent_dim = 12
+        return checks.advice(config, FACTS._replace(image_shape=(28, 28, 1)))
+
+    assert advised() == advised(attention=0) == advised(attention=14) == []
+    (line,) = advised(attention=20)
+    assert line.startswith("config.discriminator.attention is 20: no image inside")
 
 
 # ---- what is built ------------------------------------------------------------------------------
@@ -403,19 +415,22 @@ def test_a_network_that_ends_linearly_by_default_can_be_standardized():
 
 
 @pytest.mark.parametrize(
-    ("side", "field", "value", "words"),
+    ("family", "side", "field", "value", "words"),
     [
-        ("generator", "mapping_layers", 0, "greater than 0"),
-        ("generator", "mapping_rate", 0.0, "greater than 0"),
-        ("generator", "style_width", -2, "greater than 0"),
-        ("generator", "mixing", 2.0, "at most 1"),
-        ("generator", "mean_decay", -0.5, "not be negative"),
-        ("discriminator", "minibatch_group", 0, "greater than 0"),
-        ("discriminator", "channel_base", 0, "greater than 0"),
+        ("stylegan2", "generator", "mapping_layers", 0, "greater than 0"),
+        ("stylegan2", "generator", "mapping_rate", 0.0, "greater than 0"),
+        ("stylegan2", "generator", "style_width", -2, "greater than 0"),
+        ("stylegan2", "generator", "mixing", 2.0, "at most 1"),
+        ("stylegan2", "generator", "mean_decay", -0.5, "not be negative"),
+        ("stylegan2", "discriminator", "minibatch_group", 0, "greater than 0"),
+        ("stylegan2", "discriminator", "channel_base", 0, "greater than 0"),
+        ("r3gan", "generator", "class_embedding", 0, "greater than 0"),
+        ("sagan", "generator", "shared_embedding", -1, "not be negative"),
+        ("sagan", "discriminator", "attention", -1, "not be negative"),
     ],
 )
-def test_fields_of_networks_that_cannot_be_are_refused(side, field, value, words):
-    config = of_family("stylegan2")
+def test_fields_of_networks_that_cannot_be_are_refused(family, side, field, value, words):
+    config = of_family(family)
     with config.unlocked():
         config[side][field] = value
     with pytest.raises(InputError, match=rf"config\.{side}\.{field} is {value}; it must.* {words}"):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+from gan_jax.errors import InputError
 from gan_jax.models.biggan import WIDTHS, BigGANDiscriminator, BigGANGenerator
 from gan_jax.models.blocks import Activate, Convolve, halving, usual_halvings
 from gan_jax.models.labels import beside_embedding
@@ -38,7 +39,9 @@ class BigGANDeepGenerator(BigGANGenerator):
 
     @staticmethod
     def block(x: Array, features: int, conv: Convolve, active: Activate) -> Array:
-        """Returns (B, 2 H, 2 W, features) for x (B, H, W, C): a stage."""
+        """Returns (B, 2 H, 2 W, features) for x (B, H, W, C), C being as many or more: a stage."""
+        if features > x.shape[-1]:
+            raise InputError(f"widths rise from {x.shape[-1]} to {features}; here they may not")
         hidden = max(1, x.shape[-1] // 4)
         x = x + _bottleneck(x, hidden, x.shape[-1], conv, active)
         inner = _bottleneck(x, hidden, features, conv, active, up=nearest_up)
@@ -81,13 +84,18 @@ class BigGANDeepDiscriminator(BigGANDiscriminator):
         first: bool,
         halves: bool,
     ) -> Array:
-        """Returns (B, H, W, features) for x (B, H, W, C), or half as high and wide: a stage."""
+        """Returns (B, H, W, features) for x (B, H, W, C), or half as high and wide: a stage.
+
+        But for the first, `features` are as many as x has, or more.
+        """
         if first:
             return conv(x, features, 3, inside=False)
         hidden, down = max(1, features // 4), average_down if halves else _same
         inner = _bottleneck(x, hidden, features, conv, active, down=down)
-        x = down(x)
-        if more := features - x.shape[-1]:
+        x, more = down(x), features - x.shape[-1]
+        if more < 0:
+            raise InputError(f"widths fall from {x.shape[-1]} to {features}; here they may not")
+        if more:
             x = jnp.concatenate([x, conv(x, more, 1, inside=False)], axis=-1)
         x = x + inner
         return x + _bottleneck(x, hidden, features, conv, active)

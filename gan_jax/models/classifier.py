@@ -1,6 +1,5 @@
 """A small convolutional classifier, whose logits and features metrics look at."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.errors import InputError
+from gan_jax.models.heads import flattened
 
 Array = jax.Array
 
@@ -72,7 +72,7 @@ class ConvClassifier(nn.Module):
             x = nn.relu(convolution(x))  # (B, h, w, width)
             if layer < 2:
                 x = _halved(x)  # (B, ceil(h / 2), ceil(w / 2), width)
-        x = x.reshape(x.shape[0], math.prod(x.shape[1:]))
+        x = flattened(x)
         x = nn.relu(nn.Dense(self.features, dtype=self.dtype)(x)).astype(jnp.float32)
         return ClassifierOutputs(nn.Dense(self.num_classes)(x), x)
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from gan_jax.models.activations import Activation, leaky_relu
-from gan_jax.models.heads import head
+from gan_jax.models.heads import flattened, head
 from gan_jax.models.labels import beside_images, beside_vectors
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.sizes import doublings
@@ -162,7 +162,7 @@ class DCGANDiscriminator(nn.Module):
             )
             x = self.activation(x)
         return head(
-            x.reshape(x.shape[0], -1).astype(jnp.float32),
+            flattened(x).astype(jnp.float32),
             labels,
             self.num_classes,
             self.conditioning,

@@ -1,5 +1,6 @@
 """From the last features of a discriminator to its `Outputs`: where a class may come in."""
 
+import math
 from typing import Any
 
 import jax
@@ -28,6 +29,11 @@ CONDITIONINGS = ("concatenate", "projection", "classifier", "twin_classifier", "
   "ContraGAN: contrastive learning for conditional image generation"; Kang et al. 2021, "Rebooting
   ACGAN: auxiliary classifier GANs with stable training").
 """
+
+
+def flattened(x: Array) -> Array:
+    """Returns (B, N) for (B, ...), also for an empty batch."""
+    return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
 def head(

@@ -15,7 +15,7 @@ from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation, leaky_relu
-from gan_jax.models.heads import head
+from gan_jax.models.heads import flattened, head
 from gan_jax.models.labels import beside_vectors
 from gan_jax.models.outputs import Outputs
 from gan_jax.nn.batch_norm import BatchNorm
@@ -114,7 +114,7 @@ class MLPDiscriminator(nn.Module):
           keys: not used.
         """
         del keys
-        x = images.reshape(images.shape[0], -1)
+        x = flattened(images)
         if self.conditioning == "concatenate":
             x = beside_vectors(x, labels, self.num_classes)
         for width in self.widths:

@@ -29,7 +29,7 @@ from gan_jax.nn.resample import filter_down, filter_up
 
 Array = jax.Array
 
-_FULL = 32  # pixels up to which every stage has the full width; beyond, it halves as they double
+_FULL = 32  # pixels up to which every stage has the full width; beyond, it falls as they rise
 
 
 class Block(nn.Module):
@@ -83,7 +83,7 @@ class R3GANGenerator(nn.Module):
 
     Attributes:
       image_shape: (H, W, C), a size of `sizes.doublings`.
-      width: channels of the stages up to 32 pixels; half as many at 64, and so on.
+      width: channels of the stages up to 32 pixels; half as many at 64, and so on, in whole groups.
       widths: of each stage from the base up, in place of `width`.
       blocks: of a stage.
       group_size: see `Block`, as for the next two.
@@ -126,7 +126,7 @@ class R3GANGenerator(nn.Module):
         """
         del keys
         base, count = doublings(self.image_shape)
-        widths = _widths(self.width, self.widths, base, count)
+        widths = _widths(self, base, count)
         if self.num_classes is not None:
             init = nn.initializers.normal(1 / math.sqrt(self.num_classes))
             table = Embed(self.num_classes, self.class_embedding, embedding_init=init)
@@ -196,7 +196,7 @@ class R3GANDiscriminator(nn.Module):
         """
         del keys
         base, count = doublings(images.shape[1:3])
-        widths = _widths(self.width, self.widths, base, count)
+        widths = _widths(self, base, count)
         x = images
         if self.conditioning == "concatenate":
             x = beside_images(x, labels, self.num_classes)
@@ -246,10 +246,14 @@ def _changed(x: Array, channels: int, dtype: Any) -> Array:
     return layer(x, train=False)
 
 
-def _widths(width: int, widths: Sequence[int], base: int, count: int) -> Sequence[int]:
-    if not widths:
-        return [min(width, width * _FULL // (base * 2**power)) for power in range(count + 1)]
-    return by_stage(widths, base, count)
+def _widths(network: Any, base: int, count: int) -> Sequence[int]:
+    """The channels of each stage; where they are less than `width`, groups divide them."""
+    if network.widths:
+        return by_stage(network.widths, base, count)
+    step = network.group_size // math.gcd(network.group_size, network.expansion)
+    shares = (network.width * _FULL // (base * 2**power) for power in range(count + 1))
+    fewer = (max(step, share - share % step) for share in shares)
+    return [min(network.width, channels) for channels in fewer]
 
 
 def _normal(gain: float) -> Any:

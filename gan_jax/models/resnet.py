@@ -48,7 +48,8 @@ class ResNetGenerator(nn.Module):
       image_shape: (H, W, C), a size of `sizes.doublings`.
       width: that the family's `multipliers` multiply.
       widths: channels before the first block and after each, in place of those.
-      norm: one of `NORMS`; batch normalization is by class where there are classes.
+      norm: one of `NORMS`; batch normalization is by class where there are classes, and the one
+        that classes and a hierarchical latent need.
       spectral: whether every kernel is spectrally normalized.
       attention: the height of the images inside at which self-attention stands; 0: nowhere.
       shared_embedding: where there are classes, the length of one embedding of the class that every
@@ -129,13 +130,18 @@ class ResNetGenerator(nn.Module):
           keys: not used.
 
         Raises:
-          InputError: there is no such norm or initialization, the size cannot be made, `widths` do
-            not fit it, or the latent cannot be cut.
+          InputError: there is no such norm or initialization, or none that reads what the images
+            depend on; the size cannot be made, or `widths` do not fit it; the latent cannot be cut.
         """
         del keys
         base, count = doublings(self.image_shape)
         first, *widths = self._widths(base, count)
         _, outer_init = inits(self.initialization)
+        if self.norm != "batch" and (self.num_classes is not None or self.hierarchical):
+            raise InputError(
+                f"norm is {self.norm!r}, and batch normalization alone reads classes and "
+                "hierarchical latents: set norm to batch"
+            )
         conv = convolving(self, train=train)
         z, *conditions = self._conditions(z, labels, count)
         dense = Dense(
@@ -184,7 +190,7 @@ class ResNetGenerator(nn.Module):
                     "beside: set shared_embedding"
                 )
             return self.shares(z, embedding, count)
-        by_table = labels if self.num_classes is not None else None
+        by_table = given(labels) if self.num_classes is not None else None
         return [z, *[by_table if embedding is None else embedding] * count]
 
 

@@ -22,7 +22,7 @@ from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.activations import Activation, linear
-from gan_jax.models.heads import head
+from gan_jax.models.heads import flattened, head
 from gan_jax.models.labels import beside_images, given
 from gan_jax.models.outputs import Outputs
 from gan_jax.models.sizes import doublings
@@ -231,7 +231,7 @@ class StyleGAN2Generator(nn.Module):
         """
         layers = 2 * (doublings(self.image_shape)[1] + 1)
         w = self.style_of(z, labels)
-        if train:
+        if train and not self.is_initializing() and self.is_mutable_collection("mean_style"):
             batch = jax.lax.stop_gradient(w.mean(0))
             self.mean.value = batch + self.mean_decay * (self.mean.value - batch)
         w = jnp.broadcast_to(w[:, None], (len(w), layers, self.style_width))
@@ -326,7 +326,7 @@ class StyleGAN2Discriminator(nn.Module):
             x = y
         x = minibatch_deviation(x.astype(jnp.float32), self.minibatch_group)
         x = scaled_leaky_relu(EqualizedConv(widths[0])(x))
-        features = scaled_leaky_relu(EqualizedDense(widths[0])(x.reshape(len(x), -1)))
+        features = scaled_leaky_relu(EqualizedDense(widths[0])(flattened(x)))
         if self.num_classes is None or self.conditioning != "projection":
             return head(
                 features,

@@ -31,13 +31,13 @@ def minibatch_deviation(x: Array, group_size: int = 4) -> Array:
     Reference: Karras et al. 2018, "Progressive growing of GANs", section 3.
     """
     batch, height, width, channels = x.shape
-    group_size = min(group_size, batch)
+    group_size = max(1, min(group_size, batch))
     if batch % group_size:
         raise InputError(
             f"groups of {group_size} examples do not divide a device's batch of {batch}: choose a "
             "batch size that they divide, or another minibatch group"
         )
-    groups = x.astype(jnp.float32).reshape(-1, group_size, height, width, channels)
+    groups = x.astype(jnp.float32).reshape(batch // group_size, group_size, height, width, channels)
     centred = groups - groups.mean(1, keepdims=True)
     deviation = jnp.sqrt(jnp.square(centred).mean(1) + 1e-8)  # (B / g, H, W, C)
     told = jnp.repeat(deviation.mean((1, 2, 3)), group_size).astype(x.dtype)

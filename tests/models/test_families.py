@@ -162,6 +162,8 @@ def test_other_sizes_are_refused_with_the_nearest(shape, words):
         ("dcgan", {"norm": "bach"}, "norm is 'bach'"),
         ("sngan", {"initialization": "none"}, "initialization is 'none'; there are glorot"),
         ("biggan", {"num_classes": 3, "shared_embedding": 0}, "set shared_embedding"),
+        ("sngan", {"norm": "layer", "num_classes": 3}, "norm is 'layer', .* set norm to batch"),
+        ("biggan", {"norm": "none"}, "norm is 'none', .* set norm to batch"),
         ("r3gan", {"width": 20}, "blocks of 40 channels"),
     ],
 )

@@ -102,7 +102,7 @@ def test_an_unknown_one_is_refused(key):
         initialized(build("projektion"), key)
 
 
-@pytest.mark.parametrize("conditioning", ["projection", "proxies"])
+@pytest.mark.parametrize("conditioning", ["concatenate", "projection", "proxies"])
 def test_what_reads_labels_needs_them(conditioning, key):
     with pytest.raises(gan_jax.InputError, match="needs labels"):
         build(conditioning).init(key, IMAGES, train=False)

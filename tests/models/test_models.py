@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from gan_jax.errors import InputError
 from gan_jax.models.activations import ACTIVATIONS, linear
@@ -38,22 +39,45 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, k
     assert outputs.features.shape[0] == ROWS
 
 
+def both(family, **fields):
+    """A family's networks for 28 x 28 x 1, each with its inputs."""
+    generator = FAMILIES[family].generator(image_shape=(28, 28, 1), **fields)
+    discriminator = FAMILIES[family].discriminator(**fields)
+    return (generator, jnp.zeros((ROWS, LATENT))), (discriminator, jnp.zeros((ROWS, 28, 28, 1)))
+
+
+def initialized(network, inputs, labels=None, train=False):
+    return jax.eval_shape(
+        lambda key: network.init(key, inputs, labels, train=train, keys=key[None]),
+        jax.random.key(0),
+    )
+
+
+IN_FLOAT32 = {
+    "pixel_logits": "of the U-Net",
+    "EqualizedConv_7": "of StyleGAN2's discriminator, after the deviation of the batch",
+}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_half_precision_is_of_the_computation_alone(family, key):
-    """Matrices are multiplied in bfloat16; parameters and their gradients are float32."""
-    shape = (28, 28, 1)
-    generator = FAMILIES[family].generator(image_shape=shape, dtype=jnp.bfloat16)
-    discriminator = FAMILIES[family].discriminator(dtype=jnp.bfloat16)
-    for network, inputs, first in (
-        (generator, jnp.zeros((ROWS, LATENT)), lambda images: images),
-        (discriminator, jnp.zeros((ROWS, *shape)), lambda outputs: outputs.logits),
-    ):
-        variables = jax.eval_shape(
-            lambda key, n=network, x=inputs: n.init(key, x, train=False), key
-        )
+def test_half_precision_is_of_the_computation_alone(family):
+    """Convolutions and hidden layers give bfloat16; parameters and their gradients are float32."""
+    convolved = set()
+
+    def told(call, args, kwargs, context):
+        found = call(*args, **kwargs)
+        kind, name = type(context.module).__name__, context.module.name
+        if "Conv" in kind and context.method_name == "__call__" and name not in IN_FLOAT32:
+            assert found.dtype == jnp.bfloat16, context.module.path
+            convolved.add(kind)
+        return found
+
+    for network, inputs in both(family, dtype=jnp.bfloat16):
+        with nn.intercept_methods(told):
+            variables = initialized(network, inputs)
         params = variables.pop("params")
 
-        def total(params, others, network=network, inputs=inputs, first=first):
+        def total(params, others, network=network, inputs=inputs):
             outputs, _ = network.apply(
                 {"params": params, **others},
                 inputs,
@@ -61,12 +85,43 @@ def test_half_precision_is_of_the_computation_alone(family, key):
                 keys=jax.random.split(jax.random.key(1), ROWS),
                 mutable=list(others),
             )
-            return first(outputs).sum()
+            return jax.tree.leaves(outputs)[0].sum()
 
         gradients = jax.eval_shape(jax.grad(total), params, variables)
         assert {x.dtype for x in jax.tree.leaves(params)} == {jnp.dtype("float32")}
         assert {x.dtype for x in jax.tree.leaves(gradients)} == {jnp.dtype("float32")}
         assert "bf16" in jax.jit(total).lower(params, variables).as_text()
+    assert bool(convolved) == (family != "mlp")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_with_classes_need_labels(family):
+    for network, inputs in both(family, num_classes=3):
+        with pytest.raises(InputError, match="needs labels"):
+            initialized(network, inputs)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_training_pass_writes_nothing_where_nothing_may_be_written(family):
+    for network, inputs in both(family):
+        variables = initialized(network, inputs, train=True)
+        keys = jax.random.split(jax.random.key(1), ROWS)
+        jax.eval_shape(
+            lambda variables, n=network, x=inputs, keys=keys: n.apply(
+                variables, x, train=True, keys=keys
+            ),
+            variables,
+        )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_empty_batch_has_no_outputs(family):
+    for network, inputs in both(family):
+        variables = initialized(network, inputs)
+        outputs = jax.eval_shape(
+            lambda variables, n=network, x=inputs[:0]: n.apply(variables, x, train=False), variables
+        )
+        assert {x.shape[0] for x in jax.tree.leaves(outputs)} == {0}
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,7 @@ def test_a_discriminator_has_a_block_for_each_width(family, size, widths, expect
         ("sngan", (4,), "widths has 1 entries; images of 32 pixels take 2"),
         ("biggan_deep", (4, 4), "take 3 or more"),
         ("unet", (4, 4), "take 3 or more"),
+        ("biggan_deep", (8, 4, 4), "widths fall from 8 to 4"),
         ("unet", (4, 4, 4, 4), "widths has 4 entries; a U-Net of images of 32 pixels takes 3"),
     ],
 )
@@ -87,3 +88,35 @@ def test_a_generator_takes_a_width_for_each_size(family):
     network = FAMILIES[family].generator(image_shape=(32, 32, 3), widths=(16, 16))
     with pytest.raises(InputError, match="widths has 2 entries; images of 32 pixels take 4, from"):
         parameters(network, jnp.zeros((1, LATENT)))
+
+
+def test_channels_of_the_deep_generator_never_rise():
+    network = FAMILIES["biggan_deep"].generator(image_shape=(32, 32, 3), widths=(8, 8, 4, 5))
+    with pytest.raises(InputError, match="widths rise from 4 to 5"):
+        parameters(network, jnp.zeros((1, LATENT)))
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "expected"),
+    [
+        (32, 768, [768] * 4),
+        (256, 768, [768, 768, 768, 768, 384, 192, 96]),
+        (48, 768, [768, 768, 768, 512]),
+        (56, 768, [768, 768, 768, 432]),
+        (80, 768, [768, 768, 768, 608, 304]),
+        (64, 3, [3, 3, 3, 3, 1]),
+        (64, 8, [8, 8, 8, 8, 8]),
+    ],
+)
+def test_r3gan_has_fewer_channels_beyond_32_pixels_in_whole_groups(size, width, expected):
+    """Where groups of 16 do not divide what an expansion of 2 makes of the width's share: fewer."""
+    group_size = 2 if width == 3 else 16
+    fields = {"width": width, "group_size": group_size, "blocks": 1}
+    images, latents = jnp.zeros((1, size, size, 3)), jnp.zeros((1, 8))
+    for network, inputs in (
+        (FAMILIES["r3gan"].generator(image_shape=(size, size, 3), **fields), latents),
+        (FAMILIES["r3gan"].discriminator(**fields), images),
+    ):
+        blocks = [v for k, v in parameters(network, inputs).items() if k.startswith("Block")]
+        found = [block["Conv_0"]["kernel"][2] for block in blocks]
+        assert sorted(found, reverse=True) == expected
