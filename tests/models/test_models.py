@@ -61,7 +61,7 @@ IN_FLOAT32 = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_is_of_the_computation_alone(family):
-    """Convolutions and hidden layers give bfloat16; parameters and their gradients are float32."""
+    """Convolutions give bfloat16; parameters and their gradients are float32."""
     convolved = set()
 
     def told(call, args, kwargs, context):
