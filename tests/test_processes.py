@@ -45,7 +45,10 @@ def finish(processes):
 
 
 def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
-    """Adam with a large epsilon: with the usual one it magnifies the order of float sums."""
+    """Adam with a large epsilon: with the usual one it magnifies the order of float sums.
+
+    The first two are fresh processes: their hashes differ.
+    """
     flags = [f"--config.{net}_optimizer.eps=1e-3" for net in ("generator", "discriminator")]
     flags += ["--config.eval.every_images=160", "--config.eval.extractor=pixels"]
     workdir = f"--workdir={tmp_path / 'two'}"
@@ -55,7 +58,7 @@ def test_two_processes_give_the_run_of_one_and_resume(start, run, tmp_path):
     assert statuses == [0, 0], (first, second)
     assert "finished: step 20" in first
     assert "step" not in second  # one process talks
-    statuses, (first, second) = finish(start(*flags, workdir, fresh=True))
+    statuses, (first, second) = finish(start(*flags, workdir))
     assert statuses == [0, 0], (first, second)
     assert "going on from step 20" in first
 

@@ -18,7 +18,7 @@ from gan_jax.data.loader import Loader, decode
 from gan_jax.data.plan import IndexPlan
 from gan_jax.runtime import parallel
 
-SAMPLES, PER_CALL = 10_000, 500
+SAMPLES, PER_CALL = 10_000, 250
 
 
 def train(name, steps, seeds):
@@ -72,9 +72,10 @@ def test_the_data_themselves():
 
 
 def test_a_ring_is_found_soon():
-    modes, qualities = found("ring8", 1_500, seeds=1)
+    """Points spread evenly over the ring's disc would have a quality of 0.03."""
+    modes, qualities = found("ring8", 750, seeds=1)
     assert min(modes) == 8
-    assert min(qualities) > 0.6
+    assert min(qualities) > 0.4
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ NETWORKS = ("generator", "discriminator")
 # ---- kill -9 ------------------------------------------------------------------------------------
 
 KILLED = [
-    *(SMOKE, "--config.total_steps=500", "--config.log_every=2", "--config.sample_every=100"),
+    *(SMOKE, "--config.total_steps=300", "--config.log_every=2", "--config.sample_every=100"),
     *("--config.checkpoint_every=20", "--config.generator.widths=(256,256)"),
 ]
 
@@ -80,7 +80,7 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
             end = time.monotonic() + moments.uniform(0, 4)
             wait_for(lambda end=end: time.monotonic() > end or progress(killed) > 20, process)
         else:
-            lines_more = moments.randint(1, 40)  # of the 250
+            lines_more = moments.randint(1, 20)  # of the 150
             wait_for(lambda n=begun + lines_more: progress(killed) >= n, process)
         if moment == 2:
             wait_for(lambda: saving(killed), process)
@@ -89,11 +89,11 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
         process.communicate()
         if moment == 2:
             assert saving(killed), "it was not killed in the middle of a save"
-    assert progress(killed) < 250, "it was finished before the last kill"
+    assert progress(killed) < 150, "it was finished before the last kill"
     status, _, stderr = run(*KILLED, f"--workdir={killed}", fresh=True)
     assert status == 0, stderr
     assert "going on from step" in stderr
-    assert [line["step"] for line in lines(killed)] == list(range(2, 501, 2))
+    assert [line["step"] for line in lines(killed)] == list(range(2, 301, 2))
     assert_same_run(killed, straight)
 
 
@@ -350,11 +350,11 @@ def test_a_sample_grid_is_of_the_averaged_generator(tmp_path):
     assert np.abs(pixels - expected.astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("channels", [2, 3, 4])  # one: all the others
 def test_any_number_of_channels(channels, tmp_path):
     train(smoke(total_steps=2, **{"data.channels": channels, "data.image_size": 8}), tmp_path)
     with Image.open(tmp_path / "samples" / "latest.png") as grid:
-        assert grid.mode == {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+        assert grid.mode == {2: "LA", 3: "RGB", 4: "RGBA"}[channels]
 
 
 def test_a_channel_that_is_the_same_everywhere_is_left_as_it_is(tmp_path, monkeypatch):

@@ -19,6 +19,10 @@ from gan_jax.models.families import FAMILIES
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 DRAWN = runpy.run_path(str(GOLDEN / "network_weights.py"))
 CASES = DRAWN["CASES"]
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if case.size > 32 else name
+    for name, case in CASES.items()
+]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def assert_close(found, expected):
     assert error <= 1e-5, error
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_images_are_those_of_the_reference(name, golden):
     case, inputs = CASES[name], (DRAWN["latents"](name), DRAWN["labels"](name))
     shape = (case.size, case.size, 3)
@@ -57,7 +61,7 @@ def test_images_are_those_of_the_reference(name, golden):
         assert_close(DRAWN["kept"](run(variables, *inputs)), golden[f"{name}/{output}"])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_logits_are_those_of_the_reference(name, golden):
     case, inputs = CASES[name], (DRAWN["images"](name), DRAWN["labels"](name))
     network = FAMILIES[case.family].discriminator(

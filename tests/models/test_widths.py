@@ -18,7 +18,9 @@ def parameters(network, inputs):
     return jax.tree.map(lambda x: x.shape, variables["params"])
 
 
-@pytest.mark.parametrize("size", [14, 28, 64])
+@pytest.mark.parametrize(
+    "size", [28, *(pytest.param(size, marks=pytest.mark.slow) for size in (14, 64))]
+)
 @pytest.mark.parametrize("family", FAMILIES_OF_BLOCKS)
 def test_a_familys_own_widths_make_the_same_network(family, size):
     networks, place = FAMILIES[family], doublings((size, size))

@@ -129,19 +129,21 @@ def test_many_channels_with_other_strides_and_paddings_are_too(size, taps, optio
 
 
 @pytest.mark.parametrize(
-    ("batch", "size", "k", "stride"),
+    ("batch", "size", "k", "stride", "groups"),
     [
-        (2, (7, 8), 3, 1),
-        (3, (8, 7), 3, 2),
-        (17, (3, 4), 2, 1),
-        (32, (4, 5), 4, 2),
-        (2, (4, 4), 1, 1),
+        (2, (7, 8), 3, 1, 2),
+        (3, (8, 7), 3, 2, 2),
+        (17, (3, 4), 2, 1, 2),
+        (32, (4, 5), 4, 2, 2),
+        (2, (4, 4), 1, 1, 2),
+        (2, (3, 4), 3, 1, 33),
     ],
 )
-def test_groups_of_some_channels_are_too(batch, size, k, stride):
-    """Batches of less than sixteen, of two times sixteen, and of a prime number."""
-    options = {"stride": stride, "groups": 2}
-    assert_as_reference(convolve, reference, (batch, *size, 32), (k, k, 16, 40), **options)
+def test_groups_of_some_channels_are_too(batch, size, k, stride, groups):
+    """Batches of less than sixteen, of two times sixteen, and of a prime number; many groups."""
+    options = {"stride": stride, "groups": groups}
+    shapes = (batch, *size, 16 * groups), (k, k, 16, 20 * groups)
+    assert_as_reference(convolve, reference, *shapes, **options)
 
 
 def test_groups_of_some_channels_under_vmap_are_those_of_each():
