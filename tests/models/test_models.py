@@ -61,8 +61,8 @@ IN_FLOAT32 = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_half_precision_is_of_the_computation_alone(family):
-    """Convolutions give bfloat16; parameters and their gradients are float32."""
-    convolved = set()
+    """Convolutions and dense layers give bfloat16, but for the logits; parameters are float32."""
+    convolved, dense = set(), []
 
     def told(call, args, kwargs, context):
         found = call(*args, **kwargs)
@@ -70,11 +70,17 @@ def test_half_precision_is_of_the_computation_alone(family):
         if "Conv" in kind and context.method_name == "__call__" and name not in IN_FLOAT32:
             assert found.dtype == jnp.bfloat16, context.module.path
             convolved.add(kind)
+        if kind == "Dense" and len(context.module.path) == 1:  # and not a norm's
+            dense.append(found.dtype)
         return found
 
     for network, inputs in both(family, dtype=jnp.bfloat16):
+        dense.clear()
         with nn.intercept_methods(told):
             variables = initialized(network, inputs)
+        if "Discriminator" in type(network).__name__ and dense:
+            assert dense.pop() == jnp.float32  # the logits, which come last
+        assert set(dense) <= {jnp.dtype("bfloat16")}
         params = variables.pop("params")
 
         def total(params, others, network=network, inputs=inputs):
