@@ -1,9 +1,11 @@
 """Reads the command line; every mistake in it becomes one line."""
 
+import contextlib
 import pathlib
 import re
 import runpy
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from absl import flags
@@ -42,16 +44,27 @@ def parse(argv: Sequence[str], default_config: str) -> None:
     added = {key: _parsed(word, left_out[key]) for word in argv if (key := _key(word)) in left_out}
     argv = [word for word in argv if _key(word) not in added]
     try:
-        config_flags.DEFINE_config_file(
-            "config", default_config, "The experiment, a Python file.", sys_argv=argv
-        )
-        rest = flags.FLAGS(argv)
+        with _no_bytecode():
+            config_flags.DEFINE_config_file(
+                "config", default_config, "The experiment, a Python file.", sys_argv=argv
+            )
+            rest = flags.FLAGS(argv)
     except (flags.Error, TypeError, ValueError) as error:
         raise InputError(_described(error)) from error
     if rest[1:]:
         raise InputError(f"{rest[1]!r} is not a flag: flags look like --name=value")
     with flags.FLAGS.config.unlocked():
         flags.FLAGS.config.update_from_flattened_dict(added)
+
+
+@contextlib.contextmanager
+def _no_bytecode() -> Iterator[None]:
+    """Else an import leaves a `__pycache__` by the file, and misses edits within a second."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def config_name() -> str:

@@ -15,6 +15,7 @@ import tempfile
 # thread pool that runs them has as many threads as NPROC says.
 os.environ["NPROC"] = "32"
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # runs leave behind what they do for a user
 _XLA_FLAGS = os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 for name in ("XDG_CACHE_HOME", "TFDS_DATA_DIR"):
     if name not in os.environ:  # the first process makes them, and its workers share them
