@@ -72,7 +72,7 @@ def test_the_data_themselves():
 
 
 def test_a_ring_is_found_soon():
-    """Points spread evenly over the ring's disc would have a quality of 0.03."""
+    """Points spread evenly along the circle itself would have a quality of 0.08."""
     modes, qualities = found("ring8", 750, seeds=1)
     assert min(modes) == 8
     assert min(qualities) > 0.4
