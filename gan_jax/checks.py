@@ -290,10 +290,10 @@ def advice(config: ConfigDict, facts: DataFacts) -> list[str]:
             "config.generator_penalties.orthogonal with stylegan2: kernels with an equalized "
             "learning rate are stored large, and the penalty will outweigh all else"
         )
-    for key in ("generator", "discriminator"):
-        if not config[key].get("attention"):
-            continue
+    asked = [key for key in ("generator", "discriminator") if config[key].get("attention")]
+    if asked:  # or nothing has to be traced
         state = jax.eval_shape(build_algorithm(config, facts).init, jax.random.key(0))
+    for key in asked:
         layers = jax.tree_util.tree_leaves_with_path(getattr(state, key).params)
         if not any("SelfAttention" in jax.tree_util.keystr(path) for path, _ in layers):
             found.append(

@@ -1,6 +1,7 @@
 """Keys on the command line become values of the config, as far as the file is right."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -53,6 +54,18 @@ def test_a_field_of_a_network_that_the_file_does_not_name():
         found = config[network].pop(field)
         assert (type(found), found) == (type(value), value)
         assert config == plain
+
+
+def test_a_file_is_read_anew_though_its_size_and_time_are_as_before(tmp_path):
+    """As where a script changes a digit within the clock's resolution."""
+    file = tmp_path / "mine.py"
+    text = "from configs import smoke\n\ndef get_config():\n    config = smoke.get_config()\n"
+    for seed in (1, 2):
+        file.write_text(f"{text}    config.seed = {seed}\n    return config\n")
+        os.utime(file, (1e9, 1e9))
+        (config,) = parsed([f"--config={file}"])
+        assert config["seed"] == seed
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_truth_needs_no_value():
