@@ -14,7 +14,8 @@ choose some. What a side cannot do is told and left out.
 
 takes sizes that fill a GPU, and steps in float32, with TF32 on both sides, and in bfloat16. Five
 runs are started before one is waited for there, and everywhere of layers, which in a program stand
-beside others: starting one alone on a CPU, and waiting for it, takes half a millisecond.
+beside others: starting one alone on a CPU, and waiting for it, takes half a millisecond more. They
+run one after another all the same.
 
 Steps have the same networks (parameter counts are compared), losses, penalties and batch. A layer
 is timed forward, for its two gradients, and for the kernel's gradient of a penalty on the input's.
