@@ -114,17 +114,12 @@ def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[i
     return found.reshape(inputs, *taps, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
 
 
-def _minimal(shape: Sequence[int], size: tuple[int, int], stride: int) -> bool:
+def _minimal(shape: Sequence[int], size: Sequence[int], stride: int) -> bool:
     """Returns whether minimal filtering takes far fewer products, and its transforms are small."""
     k, m, inputs, outputs = shape
-    if stride > 1 or k != m or k not in winograd.TRANSFORMS or min(inputs, outputs) < _MANY:
+    if stride > 1 or k != m or k not in winograd.SHORT or min(inputs, outputs) < _MANY:
         return False
-    return 4 * _tiles(size) * (k + 1) ** 2 < 3 * math.prod(size) * k**2
-
-
-def _tiles(size: Sequence[int]) -> int:
-    """How many 2 x 2 tiles cover so many outputs."""
-    return math.prod(-(-outputs // 2) for outputs in size)
+    return 4 * winograd.products(k, size) < 3 * math.prod(size) * k**2
 
 
 # With a stride s that divides the kernel, every s-th row and column of the image meets every s-th
@@ -215,11 +210,12 @@ def _turned(kernel: Array, groups: int = 1) -> Array:
 
 def _wasteful(gradient: Array, kernel: Array, s: int, size: Sequence[int]) -> bool:
     """Whether one product for all phases makes much at the edges that nobody asks for."""
-    whole = [
-        places + k // s - 1 for places, k in zip(gradient.shape[1:3], kernel.shape[:2], strict=True)
-    ]
-    asked = [-(-length // s) for length in size]
-    return kernel.shape[2] >= _MANY and 2 * _tiles(whole) > 3 * _tiles(asked)
+    fewer = kernel.shape[0] // s
+    if kernel.shape[2] < _MANY or fewer not in winograd.SHORT:
+        return False
+    whole = winograd.products(fewer, [places + fewer - 1 for places in gradient.shape[1:3]])
+    asked = winograd.products(fewer, [-(-length // s) for length in size])
+    return 2 * whole > 3 * asked
 
 
 def _phase(

@@ -1,16 +1,23 @@
 """Winograd's minimal filtering: convolutions by 2 x 2 and 3 x 3 kernels with fewer products.
 
-Two outputs of a filter of r taps take r + 1 products in place of 2 r. Along both axes of an image:
+m outputs of a filter of r taps take m + r - 1 products in place of m r. Along both axes of an
+image, with tiles d of which each makes m x n outputs y:
 
-    y = A^T [(G w G^T) * (B^T d B)] A,    d (r + 1, r + 1),  w (r, r),  y (2, 2)
+    y = A^T [(G w G'^T) * (B^T d B')] A',    d (m + r - 1, n + r - 1),  w (r, r),  y (m, n)
 
-which is 16 products for 36 where r = 3, and 9 for 16 where r = 2. Over channels each of them is a
-product of matrices. The factors are 0, 1, -1 and 1/2, so that rounding stays that of plain sums.
+where G, B, A are those of m and G', B', A' those of n. With r = 3 these are 16 products for 36
+where m = n = 2, and 24 for 72 where m = 4. Over channels each of them is a product of matrices.
+
+The matrices multiply polynomials, by their values at m + r - 2 points and at infinity (Toom and
+Cook). With 0, 1 and -1 rounding stays that of plain sums; with the five points of m = 4 it is some
+three times that along one axis and eight times along both, so that columns keep n = 2.
 
 Reference: Winograd 1980, "Arithmetic complexity of computations"; Lavin & Gray 2016, "Fast
-algorithms for convolutional neural networks", section 4.1.
+algorithms for convolutional neural networks", section 4; Barabasz et al. 2020, "Error analysis and
+improving the accuracy of Winograd convolution for deep neural networks" (points).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -25,28 +32,61 @@ Matrix = Sequence[Sequence[float]]
 
 
 class Transforms(NamedTuple):
-    """The matrices of F(2, r) by rows: `data` is B^T, `kernel` is G, `output` is A^T."""
+    """The matrices of F(m, r) by rows: `data` is B^T, `kernel` is G, `output` is A^T."""
 
     data: Matrix
     kernel: Matrix
     output: Matrix
 
+    @property
+    def step(self) -> int:
+        """m, from a tile to the next."""
+        return len(self.output)
 
-TRANSFORMS: Mapping[int, Transforms] = MappingProxyType(
-    {
-        2: Transforms(
-            data=((1, -1, 0), (0, 1, 0), (0, -1, 1)),
-            kernel=((1, 0), (1, 1), (0, 1)),
-            output=((1, 1, 0), (0, 1, 1)),
-        ),
-        3: Transforms(
-            data=((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
-            kernel=((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)),
-            output=((1, 1, 1, 0), (0, 1, -1, -1)),
-        ),
-    }
+    def products(self, outputs: int) -> int:
+        """Returns how many products so many outputs take."""
+        return -(-outputs // self.step) * len(self.data)
+
+
+def _transforms(outputs: int, taps: int, *points: float) -> Transforms:
+    """F(outputs, taps), by polynomials' values at outputs + taps - 2 points and at infinity."""
+    others = [[q for q in points if q != p] for p in points]
+    data = [*([*_with_roots(rest), 0.0] for rest in others), _with_roots(points)]
+    scales = [math.prod(p - q for q in rest) for p, rest in zip(points, others, strict=True)]
+    kernel = [[p**n / scale for n in range(taps)] for p, scale in zip(points, scales, strict=True)]
+    kernel.append([float(n == taps - 1) for n in range(taps)])
+    output = [[*(p**n for p in points), float(n == outputs - 1)] for n in range(outputs)]
+    return Transforms(data, kernel, output)
+
+
+def _with_roots(roots: Sequence[float]) -> list[float]:
+    """The coefficients of the product of x - root, from that of 1 on."""
+    found = [1.0]
+    for root in roots:
+        found = [low - root * high for low, high in zip([0, *found], [*found, 0], strict=True)]
+    return found
+
+
+SHORT: Mapping[int, Transforms] = MappingProxyType(
+    {2: _transforms(2, 2, 0, 1), 3: _transforms(2, 3, 0, 1, -1)}
 )
 """F(2, r) by r."""
+
+_LONG = {3: _transforms(4, 3, 0, 1, -1, -0.5, 2)}
+"""F(4, r) by r; with 2 taps it would save a sixth, before what its transforms take."""
+
+
+def products(taps: int, size: Sequence[int]) -> int:
+    """Returns how many products an image takes for outputs of `size`, for each pair of channels."""
+    rows, columns = _along(taps, size)
+    return rows.products(size[0]) * columns.products(size[1])
+
+
+def _along(taps: int, size: Sequence[int]) -> tuple[Transforms, Transforms]:
+    """The transforms along rows, of fewest products, and along columns."""
+    short = SHORT[taps]
+    rows = min(short, _LONG.get(taps, short), key=lambda each: each.products(size[0]))
+    return rows, short
 
 
 def product(x: Array, kernel: Array) -> Array:
@@ -54,16 +94,16 @@ def product(x: Array, kernel: Array) -> Array:
 
     Args:
       x: (N, H, W, C).
-      kernel: (r, r, C, O), r in `TRANSFORMS`.
+      kernel: (r, r, C, O), r in `SHORT`.
     """
     taps = len(kernel)
     size = (x.shape[1] - taps + 1, x.shape[2] - taps + 1)
-    transforms = TRANSFORMS[taps]
-    data = _tiles(transforms.data, x, size)
-    products = _matrices(data) @ _matrices(_taps(transforms.kernel, kernel))
-    products = products.reshape(*data.shape[:-1], -1)  # (r + 1, r + 1, N, h, w, O)
-    rows = _combined(transforms.output, products)
-    y = [jnp.stack(_combined(transforms.output, row), axis=3) for row in rows]
+    rows, columns = _along(taps, size)
+    data = _tiles((rows.data, columns.data), x, _steps(rows, columns), size)
+    products = _matrices(data) @ _matrices(_taps((rows.kernel, columns.kernel), kernel))
+    products = products.reshape(*data.shape[:-1], -1)  # (m + r - 1, n + r - 1, N, h, w, O)
+    across = _combined(rows.output, products)
+    y = [jnp.stack(_combined(columns.output, row), axis=3) for row in across]
     return _joined(jnp.stack(y, axis=2))[:, : size[0], : size[1]]
 
 
@@ -75,33 +115,44 @@ def kernel_gradient(x: Array, gradient: Array) -> Array:
       gradient: (N, H - r + 1, W - r + 1, O), of `product`.
     """
     size = (gradient.shape[1], gradient.shape[2])
-    transforms = TRANSFORMS[x.shape[1] - size[0] + 1]
-    data = _tiles(transforms.data, x, size)
-    gradients = _tiles(_transposed(transforms.output), gradient, size)
-    products = over_rows(_matrices(data), _matrices(gradients))
+    rows, columns = _along(x.shape[1] - size[0] + 1, size)
+    steps = _steps(rows, columns)
+    data = _tiles((rows.data, columns.data), x, steps, size)
+    outputs = _transposed(rows.output), _transposed(columns.output)
+    products = over_rows(_matrices(data), _matrices(_tiles(outputs, gradient, steps, size)))
     products = products.reshape(*data.shape[:2], *products.shape[1:])
-    return _taps(_transposed(transforms.kernel), products)
+    return _taps((_transposed(rows.kernel), _transposed(columns.kernel)), products)
 
 
-def _tiles(matrix: Matrix, x: Array, size: tuple[int, int]) -> Array:
-    """M X M^T of the tiles X that begin at every other row and column: (rows, rows, N, h, w, C).
+def _steps(rows: Transforms, columns: Transforms) -> tuple[int, int]:
+    return rows.step, columns.step
 
-    `size` is that of the outputs, of which each tile has 2 x 2.
+
+def _tiles(
+    matrices: tuple[Matrix, Matrix], x: Array, steps: tuple[int, int], size: tuple[int, int]
+) -> Array:
+    """M X M'^T of the tiles X, one every (m, n) of the outputs of `size`.
+
+    Returns:
+      (rows of M, rows of M', N, h, w, C).
     """
-    height, width = ((outputs + 1) // 2 for outputs in size)
-    places = len(matrix[0])
-    missing = (2 * height - 2 + places - x.shape[1], 2 * width - 2 + places - x.shape[2])
-    x = jnp.pad(x, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    rows = [x[:, i : i + 2 * height - 1 : 2] for i in range(places)]
-    x = jnp.stack(_combined(matrix, rows))
-    columns = [x[:, :, :, j : j + 2 * width - 1 : 2] for j in range(places)]
-    return jnp.stack(_combined(matrix, columns), axis=1)
+    places = [len(matrix[0]) for matrix in matrices]
+    reach = [(outputs - 1) // step * step + 1 for outputs, step in zip(size, steps, strict=True)]
+    edges = [
+        (0, last + tile - 1 - has)
+        for last, tile, has in zip(reach, places, x.shape[1:3], strict=True)
+    ]
+    x = jnp.pad(x, ((0, 0), *edges, (0, 0)))
+    rows = [x[:, i : i + reach[0] : steps[0]] for i in range(places[0])]
+    x = jnp.stack(_combined(matrices[0], rows))
+    columns = [x[:, :, :, j : j + reach[1] : steps[1]] for j in range(places[1])]
+    return jnp.stack(_combined(matrices[1], columns), axis=1)
 
 
-def _taps(matrix: Matrix, x: Array) -> Array:
-    """M X M^T of the first two axes of x, (columns, columns, ...) to (rows, rows, ...)."""
-    x = jnp.stack(_combined(matrix, x))
-    return jnp.stack(_combined(matrix, [x[:, i] for i in range(x.shape[1])]), axis=1)
+def _taps(matrices: tuple[Matrix, Matrix], x: Array) -> Array:
+    """M X M'^T of the first two axes of x, (columns, columns, ...) to (rows, rows, ...)."""
+    x = jnp.stack(_combined(matrices[0], x))
+    return jnp.stack(_combined(matrices[1], [x[:, i] for i in range(x.shape[1])]), axis=1)
 
 
 def _transposed(matrix: Matrix) -> Matrix:
@@ -125,5 +176,5 @@ def _matrices(x: Array) -> Array:
 
 
 def _joined(y: Array) -> Array:
-    n, h, _, w, _, channels = y.shape
-    return y.reshape(n, 2 * h, 2 * w, channels)
+    n, h, down, w, across, channels = y.shape
+    return y.reshape(n, down * h, across * w, channels)
