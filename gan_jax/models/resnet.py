@@ -271,7 +271,7 @@ class ResNetDiscriminator(nn.Module):
     def __call__(
         self, images: Array, labels: Array | None = None, *, train: bool, keys: Any = None
     ) -> Outputs:
-        """Returns `Outputs`, whose features are sums over positions.
+        """Returns `Outputs`, whose features are sums over positions, or means (`pool`).
 
         Args:
           images: (B, H, W, C).

@@ -66,13 +66,14 @@ class SelfAttention(nn.Module):
         scores = jnp.einsum("bqc,bkc->bqk", queries, keys)
         weights = jax.nn.softmax(scores.astype(jnp.float32)).astype(values.dtype)
         found = jnp.einsum("bqk,bkc->bqc", weights, values)
-        found = project(found.reshape(*x.shape[:3], -1), channels, "output")
+        found = project(found.reshape(*x.shape[:3], found.shape[-1]), channels, "output")
         gamma: Any = self.param("gamma", nn.initializers.zeros, ())
         return x + gamma.astype(found.dtype) * found
 
 
 def _rows(x: Array) -> Array:
-    return x.reshape(x.shape[0], -1, x.shape[-1])
+    batch, height, width, channels = x.shape  # of an empty batch, -1 says nothing
+    return x.reshape(batch, height * width, channels)
 
 
 def _pooled(x: Array) -> Array:

@@ -46,7 +46,7 @@ def convolve(
       (N, (H + before + after - k) // s + 1, likewise, O), of the type of the arguments.
 
     Raises:
-      InputError: the shapes do not go together.
+      InputError: the shapes or types do not go together, or are integers.
     """
     geometry = _geometry(x, kernel, stride, padding, groups)
     if x.shape[-1] != kernel.shape[2] * groups or kernel.shape[3] % groups:
@@ -77,7 +77,7 @@ def convolve_transposed(
       (N, s (A - 1) + k - before - after, likewise, C).
 
     Raises:
-      InputError: the shapes do not go together.
+      InputError: as for `convolve`.
     """
     if padding is None:
         padding = [((k - stride + 1) // 2, (k - stride) // 2) for k in kernel.shape[:2]]
@@ -101,6 +101,10 @@ def _geometry(
     if x.ndim != 4 or kernel.ndim != 4:
         raise InputError(
             f"images are (N, H, W, C) and kernels (k, l, C, O): {x.shape}, {kernel.shape}"
+        )
+    if x.dtype != kernel.dtype or not jnp.issubdtype(x.dtype, jnp.floating):
+        raise InputError(
+            f"images of {x.dtype} and a kernel of {kernel.dtype}: both must be of one floating type"
         )
     if padding is None:
         padding = [(k // 2, (k - 1) // 2) for k in kernel.shape[:2]]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 Array = jax.Array
 
-_MANY = 64  # channels from which on products of matrices are quick
+_WIDE = 64  # channels from which on products of matrices are quick
 _APART = 32  # groups up to which each is written out: faster than a loop, but longer to compile
 
 
@@ -75,7 +75,7 @@ def kernel_gradient(
 def _together(groups: int, inputs: int, outputs: int) -> int:
     """How many groups stand side by side: as few as make many channels, and divide them all."""
     fewer = min(inputs, outputs) // groups
-    able = (count for count in range(1, groups) if not groups % count and count * fewer >= _MANY)
+    able = (count for count in range(1, groups) if not groups % count and count * fewer >= _WIDE)
     return next(able, groups)
 
 

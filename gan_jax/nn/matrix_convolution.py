@@ -20,7 +20,7 @@ from gan_jax.nn import grouped_convolution, thin_convolution, winograd
 from gan_jax.nn.row_products import over_rows
 
 Array = jax.Array
-Padding = tuple[tuple[int, int], tuple[int, int]]
+Edges = tuple[tuple[int, int], tuple[int, int]]
 
 _MANY = 32  # channels from which on minimal filtering pays for its transforms
 _FEW = 4  # channels up to which planes are faster to copy than pixels
@@ -37,7 +37,7 @@ class Geometry(NamedTuple):
     """
 
     stride: int = 1
-    padding: Padding = ((0, 0), (0, 0))
+    padding: Edges = ((0, 0), (0, 0))
     groups: int = 1
 
 
@@ -105,12 +105,12 @@ def kernel_gradient(x: Array, gradient: Array, geometry: Geometry, taps: tuple[i
         if inputs <= _FEW:
             found = _planes(padded, taps, size, stride) @ _rows(gradient)
         else:
-            found = _over_rows(_patches(padded, taps, size, stride), gradient)
+            found = _summed_over_rows(_patches(padded, taps, size, stride), gradient)
         return found.reshape(*taps, inputs, outputs)
     # Patches of what has fewer channels, where each tap moves the other way.
     befores, size = [before for before, _ in geometry.padding], (x.shape[1], x.shape[2])
     around = _cut(gradient, *_met(befores, taps, size))
-    found = _over_rows(x, _patches(around, taps, size, 1))
+    found = _summed_over_rows(x, _patches(around, taps, size, 1))
     return found.reshape(inputs, *taps, outputs)[:, ::-1, ::-1].transpose(1, 2, 0, 3)
 
 
@@ -119,7 +119,7 @@ def _minimal(shape: Sequence[int], size: Sequence[int], stride: int) -> bool:
     k, m, inputs, outputs = shape
     if stride > 1 or k != m or k not in winograd.SHORT or min(inputs, outputs) < _MANY:
         return False
-    return 4 * winograd.products(k, size) < 3 * math.prod(size) * k**2
+    return 4 * winograd.count_products(k, size) < 3 * math.prod(size) * k**2
 
 
 # With a stride s that divides the kernel, every s-th row and column of the image meets every s-th
@@ -166,7 +166,7 @@ def _output_size(x: Array, kernel: Array, stride: int) -> tuple[int, int]:
     return height, width
 
 
-def _padded(x: Array, padding: Padding) -> Array:
+def _padded(x: Array, padding: Edges) -> Array:
     edges = ((before, after, 0) for before, after in padding)
     return jax.lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
 
@@ -176,7 +176,7 @@ def _cut(x: Array, first: Sequence[int], size: Sequence[int]) -> Array:
     return _padded(x, _edges(x, first, size))
 
 
-def _edges(x: Array, first: Sequence[int], size: Sequence[int]) -> Padding:
+def _edges(x: Array, first: Sequence[int], size: Sequence[int]) -> Edges:
     """The padding that leaves the rows and columns from `first` on, `size` of them."""
     rows, columns = (
         (-start, start + length - places)
@@ -213,8 +213,8 @@ def _wasteful(gradient: Array, kernel: Array, s: int, size: Sequence[int]) -> bo
     fewer = kernel.shape[0] // s
     if kernel.shape[2] < _MANY or fewer not in winograd.SHORT:
         return False
-    whole = winograd.products(fewer, [places + fewer - 1 for places in gradient.shape[1:3]])
-    asked = winograd.products(fewer, [-(-length // s) for length in size])
+    whole = winograd.count_products(fewer, [places + fewer - 1 for places in gradient.shape[1:3]])
+    asked = winograd.count_products(fewer, [-(-length // s) for length in size])
     return 2 * whole > 3 * asked
 
 
@@ -283,7 +283,7 @@ def _planes(x: Array, taps: Sequence[int], size: Sequence[int], stride: int) -> 
     return jnp.stack(places).reshape(len(places) * len(x), -1)
 
 
-def _over_rows(a: Array, b: Array) -> Array:
+def _summed_over_rows(a: Array, b: Array) -> Array:
     """a^T b, summed over all axes but the last, (C, D).
 
     The compiler splits two such products over cores better than one.

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
+from gan_jax.errors import InputError
+
 Array = jax.Array
 
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
@@ -23,7 +25,12 @@ def nearest_up(x: Array) -> Array:
 
 
 def average_down(x: Array) -> Array:
-    """The mean of every 2 x 2 pixels, (B, 2 H, 2 W, C) to (B, H, W, C)."""
+    """The mean of every 2 x 2 pixels, (B, 2 H, 2 W, C) to (B, H, W, C).
+
+    Raises:
+      InputError: a size is odd.
+    """
+    _check_even(x)
     rows = x[:, ::2] + x[:, 1::2]
     return (rows[:, :, ::2] + rows[:, :, 1::2]) / 4
 
@@ -56,8 +63,12 @@ def filter_down(x: Array, filter: Sequence[float] = BINOMIAL) -> Array:
     The filter has an even number n of taps and stands centred over pairs of pixels: `blur`, cut by
     n / 2 before and as much after, at every second place.
 
+    Raises:
+      InputError: a size is odd.
+
     Reference: Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN".
     """
+    _check_even(x)
     edge = len(filter) // 2 - 1
     for axis in (1, 2):
         size = x.shape[axis] // 2
@@ -99,6 +110,11 @@ def _filter_up(x: Array, taps: Sequence[float], axis: int) -> Array:
     shape = list(x.shape)
     shape[axis : axis + 2] = [2 * size]
     return x.reshape(shape)
+
+
+def _check_even(x: Array) -> None:
+    if x.shape[1] % 2 or x.shape[2] % 2:
+        raise InputError(f"images of {x.shape[1]} x {x.shape[2]} cannot be halved: a size is odd")
 
 
 def _pad(x: Array, axis: int, before: int, after: int) -> Array:

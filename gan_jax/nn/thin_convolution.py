@@ -2,7 +2,7 @@
 
 It is so where images and kernel stand in its own order of axes, and no padding or dilation of the
 image is left to it. A batch of such pairs goes one by one, for in groups it is slow, and so that
-neither function can be differentiated: `convolution` says what their gradients are.
+neither function can be differentiated in reverse: `convolution` says what their gradients are.
 """
 
 from collections.abc import Sequence

@@ -9,8 +9,9 @@ where G, B, A are those of m and G', B', A' those of n. With r = 3 these are 16 
 where m = n = 2, and 24 for 72 where m = 4. Over channels each of them is a product of matrices.
 
 The matrices multiply polynomials, by their values at m + r - 2 points and at infinity (Toom and
-Cook). With 0, 1 and -1 rounding stays that of plain sums; with the five points of m = 4 it is some
-three times that along one axis and eight times along both, so that columns keep n = 2.
+Cook). With 0, 1 and -1 rounding stays that of plain sums. With the five points of m = 4 it is some
+four times that along one axis and eight times along both, in gradients of kernels, which sum over
+many tiles (outputs lose less): so columns keep n = 2.
 
 Reference: Winograd 1980, "Arithmetic complexity of computations"; Lavin & Gray 2016, "Fast
 algorithms for convolutional neural networks", section 4; Barabasz et al. 2020, "Error analysis and
@@ -76,7 +77,7 @@ _LONG = {3: _transforms(4, 3, 0, 1, -1, -0.5, 2)}
 """F(4, r) by r; with 2 taps it would save a sixth, before what its transforms take."""
 
 
-def products(taps: int, size: Sequence[int]) -> int:
+def count_products(taps: int, size: Sequence[int]) -> int:
     """Returns how many products an image takes for outputs of `size`, for each pair of channels."""
     rows, columns = _along(taps, size)
     return rows.products(size[0]) * columns.products(size[1])

@@ -40,7 +40,9 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, k
 
 
 def both(family, **fields):
-    """A family's networks for 28 x 28 x 1, each with its inputs."""
+    """A family's networks for 28 x 28 x 1, each with its inputs; what can attends at 14 x 14."""
+    if hasattr(FAMILIES[family].generator, "attention"):
+        fields["attention"] = 14
     generator = FAMILIES[family].generator(image_shape=(28, 28, 1), **fields)
     discriminator = FAMILIES[family].discriminator(**fields)
     return (generator, jnp.zeros((ROWS, LATENT))), (discriminator, jnp.zeros((ROWS, 28, 28, 1)))

@@ -100,6 +100,12 @@ def test_in_half_precision_parameters_are_float32(key):
     np.testing.assert_allclose(np.float64(found), expected, atol=0.02 * np.abs(expected).max())
 
 
+def test_an_empty_batch_finds_nothing(key):
+    module, x = SelfAttention(), jnp.zeros((0, 4, 6, 8))
+    found, _ = jax.eval_shape(lambda key: module.init_with_output(key, x, train=True), key)
+    assert found.shape == x.shape
+
+
 def test_odd_sizes_are_refused():
     with pytest.raises(InputError, match="7 x 7"):
         SelfAttention().init(jax.random.key(0), jnp.zeros((1, 7, 7, 8)), train=False)

@@ -9,6 +9,7 @@ import pytest
 import scipy.signal
 from runs import quick_jit
 
+from gan_jax.errors import InputError
 from gan_jax.nn.resample import average_down, blur, filter_down, filter_up, nearest_up
 
 SYMMETRIC = [(1, 1), (1, 3, 3, 1)]
@@ -71,6 +72,13 @@ def test_nearest_and_average_are_as_numpy_s(shape):
     x = drawn(doubled.shape)
     expected = np.float64(x).reshape(shape[0], shape[1], 2, shape[2], 2, shape[3]).mean((2, 4))
     assert_near(compiled(average_down, x), expected)
+
+
+@pytest.mark.parametrize("halve", [average_down, filter_down])
+@pytest.mark.parametrize("size", [(3, 4), (4, 1)])
+def test_odd_sizes_are_not_halved(halve, size):
+    with pytest.raises(InputError, match=f"{size[0]} x {size[1]} cannot be halved"):
+        halve(jnp.zeros((2, *size, 3)))
 
 
 @pytest.mark.parametrize("filter", FILTERS)
