@@ -80,7 +80,9 @@ def main(argv: Sequence[str]) -> None:
     except Diverged as error:
         _stop(1, error)
     except KeyboardInterrupt:  # before the loop or after it; the loop itself saves first
-        _stop(130, "interrupted")
+        _tell("interrupted")
+        sys.stdout.flush()
+        os._exit(130)  # an orderly end would crash in threads that still compile
 
 
 def _dispatch() -> None:
@@ -137,8 +139,13 @@ def _parse(argv: Sequence[str]) -> Sequence[str]:
 
 
 def _stop(status: int, error: object) -> None:
-    print("launch.py:", *str(error).split(), file=sys.stderr)  # one line, whatever it was
+    _tell(error)
     sys.exit(status)
+
+
+def _tell(error: object) -> None:
+    line = " ".join(str(error).split())  # one, whatever it was
+    print("launch.py:", line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

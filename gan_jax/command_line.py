@@ -79,7 +79,8 @@ def load_config(path: str) -> ConfigDict:
       InputError: the file is missing or broken.
     """
     if not pathlib.Path(path).is_file():
-        known = sorted(str(file) for file in pathlib.Path(path).parent.glob("*.py"))
+        folders = {pathlib.Path(path).parent, pathlib.Path("configs")}
+        known = sorted(str(file) for folder in folders for file in folder.glob("*.py"))
         raise InputError(f"there is no config file {path}.{did_you_mean(path, known)}")
     try:
         get_config = runpy.run_path(path).get("get_config")

@@ -5,7 +5,11 @@ import os
 import subprocess
 import sys
 
+import pytest
 from runs import ROOT
+
+from gan_jax.command_line import load_config
+from gan_jax.errors import InputError
 
 PARSE = """
 import json, os, sys
@@ -73,3 +77,9 @@ def test_truth_needs_no_value():
     flags = [f"--{word}.discriminator.spectral" for word in ("config", "noconfig")]
     configs = parsed(*([file, flag] for flag in flags))
     assert [config["discriminator"]["spectral"] for config in configs] == [True, False]
+
+
+def test_a_bare_name_of_a_config_tells_its_file(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(InputError, match=r"Did you mean 'configs/mnist_dcgan\.py'"):
+        load_config("mnist_dcgan")

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
-from runs import SMOKE, final_state, lines, smoke
+from runs import ROOT, SMOKE, final_state, lines, smoke
 
 from gan_jax.errors import Diverged, InputError
 from gan_jax.experiment import DataFacts, build_algorithm
@@ -98,6 +98,18 @@ def test_kill_9_at_five_moments_then_the_same_command_again(launch, run, tmp_pat
 
 
 # ---- stopping and going on ----------------------------------------------------------------------
+
+
+def test_ctrl_c_ends_a_run_that_compiles_in_one_line(launch, tmp_path):
+    config = ROOT / "configs" / "fashion_sngan.py"
+    data = ["--config.data.name=mnist_5k", f"--workdir={tmp_path / 'run'}"]
+    process = launch(f"--config={config}", *data, XDG_CACHE_HOME=f"{tmp_path}/cold")
+    wait_for((tmp_path / "run").exists, process)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert stderr.splitlines()[-1] == "launch.py: interrupted"
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

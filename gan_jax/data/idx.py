@@ -78,7 +78,10 @@ def recipe(title: str, folder: epath.Path) -> Recipe:
 def _find(title: str, folder: epath.Path) -> dict[str, dict[str, epath.Path]]:
     """Finds the files: {"train": {"images": ..., "labels": ...}, "test": ...}."""
     if not folder.is_dir():
-        raise InputError(f"{title}: there is no folder {folder}")
+        raise InputError(
+            f"{title}: there is no folder {folder}; name the one with the files as published: "
+            "--config.data.name=idx:FOLDER"
+        )
     found: dict[str, dict[str, epath.Path]] = {}
     for path in sorted(folder.iterdir()):
         match = _FILE_NAME.fullmatch(path.name)

@@ -143,5 +143,7 @@ def test_two_sets_in_one_folder_are_ambiguous(tmp_path, load, refusal):
 
 def test_a_folder_without_idx_files(tmp_path, load, refusal):
     assert "no IDX files" in refusal(load)
-    assert "there is no folder" in refusal(sources.load, f"idx:{tmp_path}/nowhere")
+    message = refusal(sources.load, f"idx:{tmp_path}/nowhere")
+    assert "there is no folder" in message
+    assert "--config.data.name=idx:FOLDER" in message
     assert "lacks its folder" in refusal(sources.load, "idx:")
