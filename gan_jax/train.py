@@ -12,6 +12,7 @@ Rules of order, which make a resumed run equal an uninterrupted one bit for bit:
 """
 
 import math
+import os
 import signal
 import threading
 from collections import deque
@@ -331,6 +332,9 @@ def _all_stop(stop: threading.Event, call: int) -> bool:
     return multihost_utils.reached_preemption_sync_point(call)
 
 
+_STOPPING = b"stopping and saving; a second signal ends at once, and loses what is not saved\n"
+
+
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
     """Yields an event that the first SIGTERM or Ctrl-C sets; the second one kills as usual.
@@ -351,6 +355,7 @@ def _stop_signals() -> Iterator[threading.Event]:
         del number, frame
         restore()
         stop.set()
+        os.write(2, _STOPPING)  # a print could meet itself, half done, in what was interrupted
 
     for number in before:
         signal.signal(number, on_signal)

@@ -123,6 +123,7 @@ def test_a_signal_stops_after_saving_and_the_run_goes_on(number, launch, run, tm
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
     step, _ = final_state(workdir)
+    assert stderr.count("stopping and saving; a second signal ends at once") == 1
     assert f"stopped at step {step}" in stderr
     assert step < 100000
     rest = step + 8
