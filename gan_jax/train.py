@@ -17,7 +17,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -355,7 +355,8 @@ def _stop_signals() -> Iterator[threading.Event]:
         del number, frame
         restore()
         stop.set()
-        os.write(2, _STOPPING)  # a print could meet itself, half done, in what was interrupted
+        with suppress(OSError):  # nobody reads it; the run is saved all the same
+            os.write(2, _STOPPING)  # a print could meet itself, half done, in what was interrupted
 
     for number in before:
         signal.signal(number, on_signal)

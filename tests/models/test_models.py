@@ -40,8 +40,8 @@ def test_every_family_keeps_the_contract(family, channels, num_classes, dtype, k
 
 
 def both(family, **fields):
-    """A family's networks for 28 x 28 x 1, each with its inputs; what can attends at 14 x 14."""
-    if hasattr(FAMILIES[family].generator, "attention"):
+    """A family's networks for 28 x 28 x 1, each with its inputs; those that attend, at 14 x 14."""
+    if getattr(FAMILIES[family].generator, "attention", 0):
         fields["attention"] = 14
     generator = FAMILIES[family].generator(image_shape=(28, 28, 1), **fields)
     discriminator = FAMILIES[family].discriminator(**fields)
